@@ -158,7 +158,10 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
     return [
         html.P(_summary(path), className="path-summary dimmed"),
         html.Ol(
-            [_clients(path, where), *_stages(path, chosen, where)],
+            [
+                _clients(path, where, is_now=is_now),
+                *_stages(path, chosen, where, is_now=is_now),
+            ],
             className="path",
             **attributes(aria_label=f"Path of a request: {of}, {when}"),
         ),
@@ -187,25 +190,36 @@ def _summary(path: RequestPath) -> str:
 def _is_measured(path: RequestPath) -> bool:
     """Whether anything was: no request is zero requests only then."""
     is_any = any(stage.is_measured for stage in path.stages)
-    return is_any or bool(path.requests) or path.most_connections is not None
+    return is_any or bool(path.requests) or path.connections.most is not None
 
 
-def _clients(path: RequestPath, where: str) -> html.Li:
-    most = path.most_connections
-    opened = f"{_amount(path.connections_per_s)} new/s" if _is_measured(path) else ""
+def _clients(path: RequestPath, where: str, *, is_now: bool) -> html.Li:
+    """Connections: how many are open, and of these left by their clients; new ones."""
+    known = path.connections
+    opened = _reading(known.newest, known.most, is_now=is_now)
+    left = _reading(known.newest_left, known.most_left, is_now=is_now)
+    lines = []
+    if opened is not None:
+        lines.append("left by clients: unknown" if left is None else f"{left} left by clients")
+    if _is_measured(path):
+        lines.append(f"{_amount(path.connections_per_s)} new/s")
+    if path.turned_away_per_s:
+        lines.append(f"{_amount(path.turned_away_per_s)} turned away/s")
     return html.Li(
         [
             _heading("Clients", "/ports", where),
-            _said("not measured" if most is None else f"{_at_most(path, most)} connected"),
+            _said("not measured" if opened is None else f"{opened} open"),
             html.Span(className="path-dots"),
-            html.Span(opened, className="path-times"),
+            html.Span(_BETWEEN.join(lines), className="path-times"),
         ],
         className="path-stage",
         **attributes(data_stage="clients"),
     )
 
 
-def _stages(path: RequestPath, chosen: Sequence[RequestPath], where: str) -> list[html.Li]:
+def _stages(
+    path: RequestPath, chosen: Sequence[RequestPath], where: str, *, is_now: bool
+) -> list[html.Li]:
     """The stages of a path, which is that of all the `chosen` together."""
     states = stage_severities(chosen)
     held = most_held(chosen)
@@ -226,7 +240,7 @@ def _stages(path: RequestPath, chosen: Sequence[RequestPath], where: str) -> lis
                     *(
                         _workers(path.workers)
                         if name == WORKERS
-                        else [*_fill(path, name, stage), _times(path, stage, scale)]
+                        else [*_fill(name, stage, is_now=is_now), _times(path, stage, scale)]
                     ),
                     html.Strong(mark, className="path-mark") if mark else None,
                     html.Span(f" State: {_SAID[state]}.", className="visually-hidden")
@@ -251,16 +265,17 @@ def _way(title: str, link: str, where: str) -> dcc.Link:
     return dcc.Link(title, href=below_prefix(path) + (f"?{text}" if text else ""))
 
 
-def _fill(path: RequestPath, name: str, stage: PathStage | None) -> list[Any]:
+def _fill(name: str, stage: PathStage | None, *, is_now: bool) -> list[Any]:
     """How many requests are in a stage, as a text and drawn: of a capacity, or one by one."""
     if stage is None:
         return [_said("none: a loop calls the app"), html.Span(className="path-dots")]
-    most, capacity = stage.most_waiting, stage.capacity
-    if most is not None and name in {KERNEL, QUEUE}:
-        text = _at_most(path, most)
+    capacity = stage.capacity
+    text = _reading(stage.newest_waiting, stage.most_waiting, is_now=is_now)
+    if text is not None and name in {KERNEL, QUEUE}:
+        waiting = (stage.newest_waiting if is_now else stage.most_waiting) or 0.0
         if capacity:
-            return [_said(f"{text} of {capacity:,.0f} waiting"), _bar(most / capacity)]
-        return [_said(f"{text} waiting"), _dots(most)]
+            return [_said(f"{text} of {capacity:,.0f} waiting"), _bar(waiting / capacity)]
+        return [_said(f"{text} waiting"), _dots(waiting)]
     if stage.occupancy is None:
         return [_said("not measured"), html.Span(className="path-dots")]
     return [_said(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
@@ -271,10 +286,12 @@ def _said(text: str) -> html.Span:
     return html.Span(text, className="path-amount")
 
 
-def _at_most(path: RequestPath, most: float) -> str:
-    """The most of a gauge's readings; within the few seconds of now it is the number itself."""
-    is_the_number = path.seconds <= WINDOW_S or not round(most)
-    return f"{most:,.0f}" if is_the_number else f"up to {most:,.0f}"
+def _reading(newest: float | None, most: float | None, *, is_now: bool) -> str | None:
+    """A gauge: of now its newest reading, of a past moment the most; None: not measured."""
+    value = newest if is_now else most
+    if value is None:
+        return None
+    return f"{value:,.0f}" if is_now or not round(value) else f"up to {value:,.0f}"
 
 
 def _workers(workers: Workers) -> list[Any]:

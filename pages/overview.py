@@ -116,7 +116,7 @@ CARDS: Final = (
     (
         "connections",
         "Connections",
-        f"Open connections at all listeners, now. {OF_SPAN}",
+        f"Those that all listeners hold open, and how many their clients have closed. {OF_SPAN}",
     ),
     (
         "queue",
@@ -166,7 +166,7 @@ def _cards(evidence: Evidence) -> Props:
     now = TotalsEvidence() if is_unknown else evidence.totals or TotalsEvidence()
     host = evidence.host or HostEvidence()
     of_window = units.length(evidence.window_s)
-    opened = "open, mean" if evidence.is_past else "open now"
+    opened = _opened_note(now, is_past=evidence.is_past)
     rate = None if now.requests is None else now.requests / evidence.window_s
     errors = _ratio(now.server_errors, now.requests)
     filled = _ratio(now.accept_queue_depth, now.accept_backlog)
@@ -217,6 +217,15 @@ def _cards(evidence: Evidence) -> Props:
             name, value, unit, bound=bound, state=state, note=NOT_MEASURED if is_missing else note
         )
     return props
+
+
+def _opened_note(now: TotalsEvidence, *, is_past: bool) -> str:
+    """Of when the open connections are, and whether their clients are still there."""
+    opened = "open, mean" if is_past else "open now"
+    left = now.left_connections
+    if left is None:
+        return f"{opened}; left by clients: unknown"
+    return f"{opened}; {left:,.0f} left by clients" if round(left) else opened
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:
@@ -288,6 +297,8 @@ METRICS: Final = (
     catalog.REQUEST_DURATION,
     catalog.ANSWERS_TO_NOBODY,
     catalog.ACCEPT_QUEUE_DEPTH,
+    catalog.OPEN_CONNECTIONS,
+    catalog.LEFT_CONNECTIONS,
     catalog.CPU_UTILIZATION,
     catalog.MEMORY_UTILIZATION,
 )

@@ -38,7 +38,8 @@ GRAPHS: Final = (
         "ports-states",
         "Connections by state",
         "TCP connections of our ports, server side: established carry requests, time_wait are "
-        "over and kept a minute by the kernel, close_wait were left by the client.",
+        "over and kept a minute by the kernel, close_wait were closed by the client: the server "
+        "still has its request to answer, or has not accepted it.",
         lambda context, span, _: ports.connections_by_state(context, span),
         LinePlot(stacked=True, drop_idle=True),
         "No connections to our ports in this span.",
@@ -62,8 +63,9 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-inside",
         "Inside the server: connections, queue, threads",
-        "Open connections solid; requests that wait for a thread, the most at a time, dotted; "
-        "threads at work dashed. Over longer spans means of each step.",
+        "Open connections solid, those that their clients have left among them; requests that wait "
+        "for a thread, the most at a time, dotted; threads at work dashed. Over longer spans means "
+        "of each step.",
         lambda context, span, _: ports.inside(context, span),
         LinePlot(
             unit="",
@@ -76,10 +78,10 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-opened",
         "New connections per second, by listener",
-        "Connections that the server accepted, those for which it had no room included. Keep-alive "
-        "keeps this low.",
+        "Connections that the server accepted. Keep-alive keeps this low. Dashed, where there are "
+        "any, those of them for which it had no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),
-        LinePlot(styles=theme.by_name),
+        LinePlot(styles=theme.paired((" turned away", "dash"), colours=theme.by_name)),
         "No new connections in this span.",
     ),
 )
@@ -155,6 +157,8 @@ METRICS: Final = (
     catalog.BYTES_SENT,
     catalog.REQUEST_DURATION,
     catalog.NEW_CONNECTIONS,
+    catalog.TURNED_AWAY,
+    catalog.LEFT_CONNECTIONS,
     catalog.OPEN_CONNECTIONS,
     catalog.QUEUED_REQUESTS,
     catalog.BUSY_THREADS,

@@ -76,9 +76,10 @@ GRAPHS: Final = (
     LiveGraph(
         "servers-opened",
         "New connections per second by listener",
-        "A denied client, and one whose connection is closed after each request, comes back anew.",
+        "A denied client, and one whose connection is closed after each request, comes back anew. "
+        "Dashed, where there are any, those for which there was no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),
-        LinePlot(styles=theme.by_name),
+        LinePlot(styles=theme.paired((" turned away", "dash"), colours=theme.by_name)),
         "No new connections in this span.",
     ),
 )
@@ -116,6 +117,7 @@ def _loadable(context: QueryContext, listeners: Sequence[ListenerStatus]) -> lis
 METRICS: Final = (
     catalog.REQUEST_DURATION,
     catalog.NEW_CONNECTIONS,
+    catalog.TURNED_AWAY,
     catalog.OPEN_CONNECTIONS,
     catalog.BUSY_THREADS,
     catalog.QUEUED_REQUESTS,

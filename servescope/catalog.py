@@ -109,6 +109,12 @@ OPEN_CONNECTIONS: Final = _gauge(
     _LISTENER,
     "Accepted connections held open.",
 )
+LEFT_CONNECTIONS: Final = _gauge(
+    "servescope.http.server.connections.left",
+    "{connection}",
+    _LISTENER,
+    "Of these, those that their clients have closed.",
+)
 BUSY_THREADS: Final = _gauge(
     "servescope.http.server.threads.busy", "{thread}", _LISTENER, "Request threads at work."
 )
@@ -235,13 +241,6 @@ CONNECTION_COUNT: Final = _gauge(
     "{connection}",
     ("port", "network.connection.state"),
     "TCP connections of our ports by state, server side.",
-)
-
-LEFT_CONNECTIONS: Final = _gauge(
-    "servescope.tcp.connections.left",
-    "{connection}",
-    ("port",),
-    "Accepted connections that their clients have closed and the server has not.",
 )
 
 LOAD_SENT: Final = _counter(

@@ -59,9 +59,7 @@ class IdleConnections:
                     host.left_s()
                     opened.enter_context(self._opened(process.address))
                 port = process.address[1]
-                established = connection_counts([port]).by_state.get(
-                    (port, TcpState.ESTABLISHED), 0
-                )
+                established = connection_counts([port]).get((port, TcpState.ESTABLISHED), 0)
                 beside = process_figures(process.pid)
                 (alone_ms,) = answered_ms(process.address, self.page, 1, host.left_s())
         return {

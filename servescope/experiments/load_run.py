@@ -131,7 +131,7 @@ class LoadRun:
 
 def _under_way(port: int) -> int:
     """Connections of clients that wait for the server, or are served, by the kernel's table."""
-    counts = connection_counts([port]).by_state
+    counts = connection_counts([port])
     return sum(counts.get((port, state), 0) for state in _UNDER_WAY)
 
 

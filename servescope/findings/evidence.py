@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class ListenerEvidence:
     """One listener: its state now, and its figures over the window.
 
-    Gauges are means over the window but for `queued_requests` and `accept_queue_depth`, which are
-    the most of it; percentiles come from the merged histogram of the window.
+    Gauges are means over the window but for `accept_queue_depth`, which is the most of it, and for
+    requests and connections, which are the newest readings, of a past span the most of it;
+    percentiles come from the merged histogram of the window.
     """
 
     name: str
@@ -43,6 +44,13 @@ class ListenerEvidence:
     kernel_wait_s: float | None = None  # mean
     accept_queue_depth: float | None = None
     accept_backlog: float | None = None
+    open_connections: float | None = None
+    left_connections: float | None = None  # of these closed by their clients
+    connection_limit: int | None = None  # of all its processes; None: it has none, or nobody knows
+    new_connections: int = 0  # accepted in the window
+    turned_away: int = 0  # of these, for there was no room
+    answers_to_nobody: int = 0  # of `requests`, whose clients had gone
+    refused: Mapping[int, int] = field(default_factory=dict)  # by its limits, by status
     kind: ServerKind = ServerKind.LISTENER
 
     @property
@@ -84,6 +92,7 @@ class TotalsEvidence:
     p95_s: float | None = None
     p99_s: float | None = None
     open_connections: float | None = None  # in the newest second
+    left_connections: float | None = None  # of these closed by their clients
     accept_queue_depth: float | None = None  # the deepest of all ports
     accept_backlog: float | None = None  # of that port
 
@@ -289,6 +298,7 @@ PAST_FORMS: Final = {
     "comes": "came",
     "drops": "dropped",
     "has": "had",
+    "have": "had",
     "holds": "held",
     "is": "was",
     "makes": "made",
@@ -298,9 +308,11 @@ PAST_FORMS: Final = {
     "serves": "served",
     "take": "took",
     "try": "tried",
+    "turns": "turned",
     "uses": "used",
     "wait": "waited",
     "waits": "waited",
+    "works": "worked",
     "writes": "wrote",
 }
 """Past form of each verb of the sentences that are said of now and of a past span."""

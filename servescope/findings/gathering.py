@@ -6,6 +6,7 @@ import math
 import time
 from collections import defaultdict
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -37,10 +38,10 @@ from servescope.queries.path import (
     RequestPath,
     request_paths,
 )
-from servescope.queries.request_words import is_unread
+from servescope.queries.request_words import is_refused, is_unread
 from servescope.queries.span import moment as moment_span
 from servescope.queries.traffic import METHOD, ROUTE, STATUS
-from servescope.records.listeners import ListenerState
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.scenarios.rules import RuleResult
 from servescope.statistics.capacity_limits import SERVER_LIMITS, EdgeEvidence, limit_of
@@ -155,7 +156,33 @@ def _stated(status: ListenerStatus) -> ListenerEvidence:
         status.port,
         model=status.model,
         threads=status.request_threads,
+        connection_limit=_connection_limit(status),
     )
+
+
+def _connection_limit(status: ListenerStatus) -> int | None:
+    """How many connections all its processes may hold open; None where it serves one at a time."""
+    if status.model == ConcurrencyModel.SEQUENTIAL:
+        return None
+    processes = status.options.workers if status.model == ConcurrencyModel.PREFORK else 1
+    return status.options.max_connections * processes
+
+
+def _refused(answers: _Answers, status: ListenerStatus | None) -> dict[int, int]:
+    """Requests that a listener refused by its own options, by status.
+
+    An app behind a listener with lists of addresses may answer 403 where it has no route; one
+    without lists always does so itself, as a folder may.
+    """
+    if status is None:
+        return {}
+    has_lists = bool(status.options.deny or status.options.allow)
+    by_lists = has_lists and status.app_kind != AppKind.STATIC
+    return {
+        code: number
+        for code, number in answers.refused.items()
+        if by_lists or code != HTTPStatus.FORBIDDEN
+    }
 
 
 def _measured(
@@ -173,16 +200,19 @@ def _measured(
     others = answers if not span.fixed else {*answers, *paths} - {TOGETHER}
     recorded = {name: ListenerEvidence(name, is_hosted=False) for name in sorted(others)}
     kinds = traffic.server_kinds(context)
+    statuses = {one.name: one for one in listed}
+    to_nobody = _counts(context, span.query(catalog.ANSWERS_TO_NOBODY, by=_LISTENER))
     found = []
     for name, one in (recorded | stated).items():
         of_window = answers.get(name, _NO_ANSWERS)
         path = paths.get(name, RequestPath(name, WINDOW_S))
+        opened = path.connections
         kernel, queue = (path.stage(stage) or PathStage(stage) for stage in (KERNEL, QUEUE))
         found.append(
             replace(
                 one,
                 busy_threads=path.workers.busy_threads,
-                queued_requests=queue.most_waiting,
+                queued_requests=queue.most_waiting if span.fixed else queue.newest_waiting,
                 requests=of_window.requests,
                 unread=of_window.unread,
                 server_errors=of_window.server_errors,
@@ -190,6 +220,12 @@ def _measured(
                 kernel_wait_s=kernel.mean_s,
                 accept_queue_depth=depths.get(str(one.port)),
                 accept_backlog=backlogs.get(str(one.port)),
+                open_connections=opened.most if span.fixed else opened.newest,
+                left_connections=opened.most_left if span.fixed else opened.newest_left,
+                new_connections=round(path.connections_per_s * path.seconds),
+                turned_away=round(path.turned_away_per_s * path.seconds),
+                answers_to_nobody=round(to_nobody.get(name, 0.0)),
+                refused=_refused(of_window, statuses.get(name)),
                 kind=kinds(name),
             )
         )
@@ -215,6 +251,7 @@ class _Answers(NamedTuple):
     buckets: NDArray[np.int64]  # of the requests that were read
     unread: int = 0
     unread_errors: int = 0
+    refused: Mapping[int, int] = {}
 
     @property
     def p95_s(self) -> float | None:
@@ -239,12 +276,16 @@ def _answers(total: TotalResult) -> dict[str, _Answers]:
             unread = number if is_unread(method, route) else 0
             is_error = status.startswith("5")
             so_far = found.get(name, _NO_ANSWERS)
+            refused = dict(so_far.refused)
+            if is_refused(method, route):
+                refused[int(status)] = refused.get(int(status), 0) + number
             found[name] = _Answers(
                 so_far.requests + number,
                 so_far.server_errors + number * is_error,
                 so_far.buckets if unread else so_far.buckets + buckets,
                 so_far.unread + unread,
                 so_far.unread_errors + unread * is_error,
+                refused,
             )
     return found
 
@@ -272,7 +313,7 @@ def _totals(
     )
     deepest = max(depths, key=lambda port: depths[port], default="")
     opened = context.store.aggregate(span.query(catalog.OPEN_CONNECTIONS), Aggregation.AVG)
-    known = opened.values[0][~np.isnan(opened.values[0])] if len(opened.values) else np.empty(0)
+    left = context.store.aggregate(span.query(catalog.LEFT_CONNECTIONS), Aggregation.AVG)
     return TotalsEvidence(
         sum(one.requests for one in answers.values()),
         sum(one.server_errors for one in answers.values()),
@@ -280,10 +321,17 @@ def _totals(
         p50,
         p95,
         p99,
-        float(known.mean() if span.fixed else known[-1]) if known.size else None,
+        _reading(opened.values, is_mean=span.fixed),
+        _reading(left.values, is_mean=span.fixed),
         depths.get(deepest),
         backlogs.get(deepest),
     )
+
+
+def _reading(rows: NDArray[np.float64], *, is_mean: bool) -> float | None:
+    """The mean of a gauge of one row, or its newest reading; None where it was not measured."""
+    known = rows[0][~np.isnan(rows[0])] if len(rows) else np.empty(0)
+    return float(known.mean() if is_mean else known[-1]) if known.size else None
 
 
 def of_paths(
@@ -343,6 +391,12 @@ def _fleet(context: QueryContext) -> tuple[FleetHostEvidence, ...]:
     return tuple(
         FleetHostEvidence(one.host, now - (one.newest_s + 1)) for one in fleet.table(context)
     )
+
+
+def _counts(context: QueryContext, query: Query) -> dict[str, float]:
+    """The increase of a counter over the whole span by its one label."""
+    found = context.store.total(query)
+    return {name: float(count) for (name,), count in zip(found.groups, found.count, strict=True)}
 
 
 def _gauges(context: QueryContext, query: Query, aggregation: Aggregation) -> dict[str, float]:

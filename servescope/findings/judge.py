@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from servescope.findings import moment
+from servescope.findings import connections, moment
 from servescope.findings.capacity import capacity
 from servescope.findings.clocks import clocks
 from servescope.findings.comparison import comparison
@@ -37,10 +37,13 @@ EVERYTHING: Final = Topic(
         moment.lost_requests,
         moment.listener_states,
         moment.request_threads,
-        moment.accept_queues,
+        connections.accept_queues,
+        connections.turned_away,
+        connections.answers_to_nobody,
         moment.server_errors,
         moment.latencies,
         moment.kernel_waits,
+        connections.refusals,
         moment.hardware,
         moment.silent_hosts,
         span,
@@ -59,7 +62,9 @@ PORTS: Final = Topic(
         moment.listener_states,
         moment.stopped_listeners,
         moment.remarks,
-        moment.accept_queues,
+        connections.accept_queues,
+        connections.turned_away,
+        connections.left_connections,
         moment.request_threads,
         moment.kernel_waits,
     ),

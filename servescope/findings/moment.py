@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from servescope.findings.evidence import (
         Evidence,
         ListenerEvidence,
-        PortEvidence,
         SpanListenerEvidence,
     )
 
@@ -175,7 +174,7 @@ def threads_severity(busy_ratio: float, queued: float, answers_per_s: float) -> 
 
 def request_threads(evidence: Evidence) -> Iterator[Finding]:
     """Request threads that are all busy, and the requests that wait for one."""
-    for one in _current(evidence):
+    for one in current_listeners(evidence):
         if not one.threads or one.busy_threads is None:
             continue
         busy = busy_of(one.threads, one.busy_threads)
@@ -202,15 +201,27 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
         if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
             told += f" in {'its' if queued == 1 else 'their'} own process"
         if not rate:
-            told += f"; none was answered {_when(evidence)}."
+            told += f"; none was answered {when(evidence)}."
         else:
             wait_s = queued / rate
             figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
             told += (
                 f"; at {units.text(rate, '{request}/s')} answered{_by_thread(one)}, "
-                f"a new request {evidence.verb('waits')} {units.text(wait_s, 's')}."
+                f"a new request {evidence.verb('waits')} {units.text(wait_s, 's')}"
+                f"{_if_let_in(evidence, one)}."
             )
         yield Finding(state, "threads-exhausted", one.called, told, tuple(figures), "/ports")
+
+
+def _if_let_in(evidence: Evidence, one: ListenerEvidence) -> str:
+    """A wait is that of a request whose connection there is room for."""
+    share = one.turned_away / one.new_connections if one.new_connections else 0.0
+    if not share:
+        return ""
+    return (
+        f" unless turned away, as {units.text(share, '1')} of new connections "
+        f"{evidence.verb('are')}"
+    )
 
 
 def _by_thread(one: ListenerEvidence) -> str:
@@ -223,46 +234,12 @@ def _who_waits(evidence: Evidence, one: ListenerEvidence) -> str:
     depth = round(one.accept_queue_depth or 0)
     if not depth:
         return f"no request {evidence.verb('waits')} for one{'' if evidence.is_past else ' yet'}"
-    return f"{counted(depth, 'connection')} {_wait(evidence, depth)} to be accepted"
-
-
-def accept_queues(evidence: Evidence) -> Iterator[Finding]:
-    """Accept queues that fill, and full ones; of a past span also those at ports of then."""
-    queues: list[ListenerEvidence | PortEvidence] = [*_current(evidence), *evidence.former_ports]
-    for one in queues:
-        if one.accept_queue_depth is None or not one.accept_backlog:
-            continue
-        ratio = one.accept_queue_depth / one.accept_backlog
-        state = severity(thresholds.ACCEPT_QUEUE, ratio)
-        if state is Severity.GOOD:
-            continue
-        depth, backlog = f"{one.accept_queue_depth:,.0f}", f"{one.accept_backlog:,.0f}"
-        verb = evidence.verb
-        told = f"The accept queue of {one.called} "
-        told += (
-            f"{verb('is')} full ({depth} of {backlog}): the kernel {verb('drops')} "
-            f"further connections, whose clients {verb('try')} again after 1 s at the "
-            "earliest."
-            if ratio >= 1
-            else f"{verb('holds')} {depth} of at most {backlog} connections: the server "
-            f"{verb('accepts')} more slowly than clients {verb('come')}."
-        )
-        yield Finding(
-            state,
-            "accept-queue",
-            one.called,
-            told,
-            (
-                Figure("waiting to be accepted", one.accept_queue_depth, "{connection}"),
-                Figure("backlog", one.accept_backlog, "{connection}"),
-            ),
-            "/ports",
-        )
+    return f"up to {counted(depth, 'connection')} waited to be accepted {when(evidence)}"
 
 
 def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
     """Requests whose bytes wait in the kernel: nobody has the time to read them."""
-    for one in _current(evidence):
+    for one in current_listeners(evidence):
         state = severity(thresholds.KERNEL_WAIT, one.kernel_wait_s)
         if state in {Severity.WARN, Severity.BAD}:
             yield Finding(
@@ -279,7 +256,7 @@ def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
 
 def server_errors(evidence: Evidence) -> Iterator[Finding]:
     """Answers that blame the server."""
-    for one in _current(evidence):
+    for one in current_listeners(evidence):
         if not one.server_errors or not one.requests:
             continue
         ratio = one.server_errors / one.requests
@@ -293,10 +270,10 @@ def server_errors(evidence: Evidence) -> Iterator[Finding]:
             "server-errors",
             one.called,
             f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} "
-            f"{_when(evidence)} were server errors (5xx)."
+            f"{when(evidence)} were server errors (5xx)."
             if one.server_errors > 1
             else f"1 of {counted(one.requests, 'answer')} of {one.called} "
-            f"{_when(evidence)} was a server error (5xx).",
+            f"{when(evidence)} was a server error (5xx).",
             (
                 Figure("server errors", one.server_errors, "{request}"),
                 Figure("answers", one.requests, "{request}"),
@@ -307,7 +284,7 @@ def server_errors(evidence: Evidence) -> Iterator[Finding]:
 
 def latencies(evidence: Evidence) -> Iterator[Finding]:
     """Answers that take longer than people wait."""
-    for one in _current(evidence):
+    for one in current_listeners(evidence):
         state = severity(thresholds.LATENCY, one.p95_s)
         if state not in {Severity.WARN, Severity.BAD} or not one.requests:
             continue
@@ -415,7 +392,7 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
     """The sentence for a moment without a worse finding; None where nothing can be said."""
     if not _is_moment(evidence):
         return None
-    said, judged = _running(evidence), _current(evidence)
+    said, judged = _running(evidence), current_listeners(evidence)
     requests = sum(one.requests for one in judged)
     if requests:
         enough = [one for one in judged if one.read >= FEWEST_FOR_P95]
@@ -432,7 +409,7 @@ def ports_well(evidence: Evidence) -> Finding | None:
     if not _is_moment(evidence):
         return None
     said = _running(evidence)
-    depths = [one.accept_queue_depth for one in _current(evidence)]
+    depths = [one.accept_queue_depth for one in current_listeners(evidence)]
     depths += [one.accept_queue_depth for one in evidence.former_ports]
     known = [depth for depth in depths if depth is not None]
     if known:
@@ -447,7 +424,7 @@ def ports_well(evidence: Evidence) -> Finding | None:
             Severity.UNKNOWN,
             "ports-unknown",
             "ports",
-            f"Nothing was measured {_when(evidence)} at the ports of the listeners: nothing is "
+            f"Nothing was measured {when(evidence)} at the ports of the listeners: nothing is "
             "known about them.",
             (Figure("waiting, most", None, "{connection}"),),
             "/ports",
@@ -478,7 +455,7 @@ def _running(evidence: Evidence) -> list[str]:
 
 
 def _well(evidence: Evidence, code: str, told: str, figure: Figure, where: str = "") -> Finding:
-    sentence = f"Nothing wrong was found{where} {_when(evidence)}: {told}."
+    sentence = f"Nothing wrong was found{where} {when(evidence)}: {told}."
     return Finding(Severity.GOOD, code, "servers", sentence, (figure,), "/")
 
 
@@ -487,7 +464,8 @@ def max_of(one: Severity, other: Severity) -> Severity:
     return min(one, other, key=lambda severity: severity.rank)
 
 
-def _current(evidence: Evidence) -> list[ListenerEvidence]:
+def current_listeners(evidence: Evidence) -> list[ListenerEvidence]:
+    """The listeners that there are figures of; none while the data is not of the moment."""
     if not is_measured(evidence):
         return []
     return [one for one in evidence.listeners if one.state is ListenerState.RUNNING]
@@ -499,7 +477,8 @@ def _has_figures(evidence: Evidence) -> bool:
     return of_host or bool(evidence.listeners or evidence.former_ports)
 
 
-def _when(evidence: Evidence) -> str:
+def when(evidence: Evidence) -> str:
+    """The window in words."""
     if evidence.is_past:
         return f"in this span of {units.length(evidence.window_s)}"
     return f"in the last {evidence.window_s} s"

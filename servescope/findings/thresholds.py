@@ -48,6 +48,8 @@ BUSY_THREADS: Final = "busy threads"
 THREAD_WAIT: Final = "wait for a thread"
 ACCEPT_QUEUE: Final = "accept queue"
 KERNEL_WAIT: Final = "kernel wait"
+CONNECTION_LIMIT: Final = "open connections"
+GONE_CLIENTS: Final = "clients that have gone"
 HELD: Final = "time in one stage"
 CPU: Final = "CPU"
 CORE: Final = "one core"
@@ -97,6 +99,20 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
         "s",
         "The mean wait of a request's bytes in the kernel before the server reads them; the "
         "limits are those of a wait that a person notices and one that breaks the flow of thought.",
+    ),
+    CONNECTION_LIMIT: Threshold(
+        0.9,
+        NEVER,
+        "1",
+        "Of the connections that a listener may hold open; beyond them it turns clients away, and "
+        "how bad that is follows from how many it turned away.",
+    ),
+    GONE_CLIENTS: Threshold(
+        0.1,
+        0.5,
+        "1",
+        "Of its open connections, or of its answers. A few clients leave at all times; from half "
+        "on a server works for nobody more than for those who wait.",
     ),
     HELD: Threshold(
         0.1,

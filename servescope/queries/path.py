@@ -60,7 +60,8 @@ class PathStage:
     """One stage over a span; times in seconds, of the requests that ended. None: not known.
 
     `occupancy`: how many requests were in it at a time, mean. `most_waiting`: the most that waited
-    at any second's reading, in the accept queue or for a thread; `capacity`: how many may.
+    at any second's reading, in the accept queue or for a thread, `newest_waiting` those of the last
+    one; `capacity`: how many may.
     """
 
     name: str
@@ -72,6 +73,7 @@ class PathStage:
     occupancy: float | None = None
     most_waiting: float | None = None
     capacity: float | None = None
+    newest_waiting: float | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -115,6 +117,19 @@ class Workers:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenConnections:
+    """Accepted connections at any second's reading; None: not measured.
+
+    `left`: those that their clients have closed, and the server has not.
+    """
+
+    most: float | None = None
+    newest: float | None = None
+    most_left: float | None = None
+    newest_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestPath:
     """The path of the requests of one listener, or of all together, over a span.
 
@@ -127,8 +142,9 @@ class RequestPath:
     seconds: int
     step: int = 1
     model: str = ""
-    most_connections: float | None = None  # open at any second's reading
-    connections_per_s: float = 0.0
+    connections: OpenConnections = field(default_factory=OpenConnections)
+    connections_per_s: float = 0.0  # accepted
+    turned_away_per_s: float = 0.0  # of these, for there was no room
     stages: tuple[PathStage, ...] = ()
     workers: Workers = field(default_factory=Workers)
     kind: ServerKind = ServerKind.LISTENER
@@ -167,7 +183,9 @@ class _Account:
     waiting: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # the most of each step
     capacity: dict[str, float] = field(default_factory=dict)
     open_connections: NDArray[np.float64] | None = None  # the most of each step
+    left_connections: NDArray[np.float64] | None = None  # the same of those that clients closed
     connections: float = 0.0
+    turned_away: float = 0.0
 
     def path(self, listener: str) -> RequestPath:
         return RequestPath(
@@ -175,16 +193,27 @@ class _Account:
             self.seconds,
             self.step,
             self.model,
-            None if self.open_connections is None else float(np.nanmax(self.open_connections)),
+            self._connections(),
             self.connections / self.seconds,
+            self.turned_away / self.seconds,
             tuple(self._stage(name) for name in STAGES if name != QUEUE or self.has_queue),
             self.workers,
         )
 
+    def _connections(self) -> OpenConnections:
+        opened, left = self.open_connections, self.left_connections
+        if opened is None:
+            return OpenConnections()
+        if left is None:
+            return OpenConnections(_most(opened), _newest(opened))
+        return OpenConnections(_most(opened), _newest(opened), _most(left), _newest(left))
+
     def _stage(self, name: str) -> PathStage:
         count, sum_s = self.counts.get(name, 0.0), self.sums_s.get(name, 0.0)
         gauge, capacity = self.gauges.get(name), self.capacity.get(name)
-        most = float(np.nanmax(self.waiting[name])) if name in self.waiting else None
+        waiting = self.waiting.get(name)
+        most = None if waiting is None else _most(waiting)
+        newest = None if waiting is None else _newest(waiting)
         timed = self.timed.get(name, 0.0)
         if count and not timed:
             return PathStage(
@@ -194,6 +223,7 @@ class _Account:
                 occupancy=gauge,
                 most_waiting=most,
                 capacity=capacity,
+                newest_waiting=newest,
             )
         p50, p99 = supported_quantiles(
             self.buckets.get(name, np.zeros(BUCKETS, dtype=np.int64)), (0.5, 0.99)
@@ -208,6 +238,7 @@ class _Account:
             self._occupancy(name, timed, gauge),
             most,
             capacity,
+            newest,
         )
 
     def _occupancy(self, name: str, timed: float, gauge: float | None) -> float | None:
@@ -251,6 +282,7 @@ def _request_paths(
     _add_ended(context, span, seconds, accounts)
     _add_gauges(context, span, accounts)
     _add_accept_queues(context, span, listed, accounts)
+    _add_connections(context, span, accounts)
     kinds = server_kinds(context)
     paths = {
         name: replace(account.path(name), kind=kinds(name)) for name, account in accounts.items()
@@ -360,6 +392,26 @@ def _add_accept_queues(
             account.capacity[KERNEL] = float(np.nanmax(backlogs[port]))
 
 
+def _add_connections(context: QueryContext, span: Span, accounts: Mapping[str, _Account]) -> None:
+    """Connections that were turned away, and those that their clients have left."""
+    turned_away = context.store.total(span.query(catalog.TURNED_AWAY, by=(LISTENER,)))
+    for (name,), count in zip(turned_away.groups, turned_away.count, strict=True):
+        if name in accounts:
+            accounts[name].turned_away = float(count)
+    query = span.query(catalog.LEFT_CONNECTIONS, by=(LISTENER,))
+    left = _by_group(context, query, Aggregation.MAX)
+    for name, account in accounts.items():
+        account.left_connections = left.get((name,))
+
+
+def _most(values: NDArray[np.float64]) -> float:
+    return float(np.nanmax(values))
+
+
+def _newest(values: NDArray[np.float64]) -> float:
+    return float(values[np.isfinite(values)][-1])
+
+
 def _means_of(context: QueryContext, query: Query) -> dict[tuple[str, ...], float]:
     """The mean of a gauge over the whole span, by its labels."""
     found = _by_group(context, query, Aggregation.AVG)
@@ -385,6 +437,10 @@ def _together(accounts: Iterable[_Account], whole: _Account) -> _Account:
         models.add(account.model)
         whole.has_queue |= account.has_queue
         whole.connections += account.connections
+        whole.turned_away += account.turned_away
+        if account.left_connections is not None:
+            left, so_far = np.nan_to_num(account.left_connections), whole.left_connections
+            whole.left_connections = left if so_far is None else so_far + left
         if account.open_connections is not None:
             opened = np.nan_to_num(account.open_connections)
             before = whole.open_connections

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from servescope.recording.record_layout import OTHER_ROUTE_NAME
+from servescope.recording.routes import UNMATCHED
 from servescope.request_fields import Method
 
 UNREAD: Final = "No request was read"
@@ -45,6 +46,11 @@ def is_other_method(method: str) -> bool:
 def is_unread(method: str, route: str) -> bool:
     """Whether a series with these labels counts what was answered before a request was read."""
     return method in _OTHER_METHODS and route == OTHER_ROUTE_NAME
+
+
+def is_refused(method: str, route: str) -> bool:
+    """Whether a series may count what a listener itself refused: its app names no route then."""
+    return route == UNMATCHED or is_unread(method, route)
 
 
 def method_words(method: str) -> str:

@@ -25,7 +25,6 @@ from servescope.sampling.proc_tcp import ProcTcp
 from servescope.sampling.tcp_sockets import (
     SERVER_SIDE_STATES,
     BoundSocket,
-    ConnectionCounts,
     ListeningSocket,
     SocketTable,
     TcpState,
@@ -53,7 +52,6 @@ _REPLY_HEAD: Final = struct.Struct("=IH2xI5xB2xH")  # length, type, sequence; st
 _ADDRESS_OFFSET: Final = _HEADER.size + 8
 _FIGURES: Final = struct.Struct("=IIII")  # rqueue, wqueue, uid, inode
 _FIGURES_OFFSET: Final = _HEADER.size + 56
-_CLOSE_WAIT: Final = int(TcpState.CLOSE_WAIT)
 
 _OP: Final = struct.Struct("=BBH")  # inet_diag_bc_op: code, step if yes, step if no
 _OP_JUMP, _OP_PORT_AT_LEAST, _OP_PORT_AT_MOST = 1, 2, 3
@@ -96,30 +94,20 @@ class InetDiag:
                     )
         return found
 
-    def connection_counts(self, ports: Collection[int]) -> ConnectionCounts:
-        """Connections of these ports, see SocketTable."""
+    def connection_counts(self, ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
+        """Connections by local port and state, see SocketTable."""
         counts: dict[tuple[int, int], int] = {}
-        left: dict[int, int] = {}
         wanted = sorted(set(ports))
-        unpack_figures, buffer = _FIGURES.unpack_from, self._buffer
         with self._lock:
             for start in range(0, len(wanted), MAX_FILTERED_PORTS):
                 program = sport_filter(wanted[start : start + MAX_FILTERED_PORTS])
                 for family in (socket.AF_INET, socket.AF_INET6):
-                    for offset, state, port in self._dump(family, SERVER_SIDE_STATES, program):
+                    for _, state, port in self._dump(family, SERVER_SIDE_STATES, program):
                         key = port, state
                         counts[key] = counts.get(key, 0) + 1
-                        if state == _CLOSE_WAIT:
-                            *_, inode = unpack_figures(buffer, offset + _FIGURES_OFFSET)
-                            if inode:  # 0: nobody has accepted it
-                                left[port] = left.get(port, 0) + 1
-        return ConnectionCounts(
-            {
-                (socket.ntohs(port), TcpState(state)): count
-                for (port, state), count in counts.items()
-            },
-            {socket.ntohs(port): count for port, count in left.items()},
-        )
+        return {
+            (socket.ntohs(port), TcpState(state)): count for (port, state), count in counts.items()
+        }
 
     def sockets_on(self, port: int) -> list[BoundSocket]:
         """Every socket that holds this local port."""
@@ -226,6 +214,6 @@ def listening_sockets() -> list[ListeningSocket]:
     return socket_table().listening_sockets()
 
 
-def connection_counts(ports: Collection[int]) -> ConnectionCounts:
-    """Connections of these local ports, server side. Raises OSError."""
+def connection_counts(ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
+    """Connections of these local ports by port and state, server side. Raises OSError."""
     return socket_table().connection_counts(ports)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from servescope.sampling.tcp_sockets import (
     SERVER_SIDE_STATES,
     BoundSocket,
-    ConnectionCounts,
     ListeningSocket,
     TcpState,
 )
@@ -41,17 +40,14 @@ class ProcTcp:
             if bound.state is TcpState.LISTEN
         ]
 
-    def connection_counts(self, ports: Collection[int]) -> ConnectionCounts:
-        """Connections of these ports, see SocketTable."""
+    def connection_counts(self, ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
+        """Connections by local port and state, see SocketTable."""
         counts: dict[tuple[int, TcpState], int] = {}
-        left: dict[int, int] = {}
         for bound, _ in self._rows():
             if bound.port in ports and bound.state in SERVER_SIDE_STATES:
                 key = bound.port, bound.state
                 counts[key] = counts.get(key, 0) + 1
-                if bound.state is TcpState.CLOSE_WAIT and bound.inode:  # 0: nobody has accepted it
-                    left[bound.port] = left.get(bound.port, 0) + 1
-        return ConnectionCounts(counts, left)
+        return counts
 
     def sockets_on(self, port: int) -> list[BoundSocket]:
         """Every socket that holds this local port, but for those only bound."""

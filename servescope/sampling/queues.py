@@ -6,15 +6,10 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from servescope.catalog import (
-    ACCEPT_QUEUE_BACKLOG,
-    ACCEPT_QUEUE_DEPTH,
-    CONNECTION_COUNT,
-    LEFT_CONNECTIONS,
-)
+from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, CONNECTION_COUNT
 from servescope.records.metrics import Sample
 from servescope.sampling.inet_diag import socket_table
-from servescope.sampling.tcp_sockets import ConnectionCounts, SocketTable, TcpState
+from servescope.sampling.tcp_sockets import SocketTable, TcpState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +46,7 @@ class _Rationed(Generic[Answer]):
 
 
 class SocketSampler:
-    """Accept queues, and connections by state and left by clients, of the ports in `ports()`.
+    """ACCEPT_QUEUE_DEPTH, ACCEPT_QUEUE_BACKLOG and CONNECTION_COUNT of the ports in `ports()`.
 
     `ports()` gives each port with what the label `port` says of it: ports that come and go may
     share a label, or each would leave a series behind. Ports of one label are added up, as are
@@ -72,7 +67,7 @@ class SocketSampler:
         self._ports = ports
         self._table = table
         self._listening: _Rationed[list[ListeningSocket]] = _Rationed(reading_share)
-        self._connections: _Rationed[ConnectionCounts] = _Rationed(reading_share)
+        self._connections: _Rationed[dict[tuple[int, TcpState], int]] = _Rationed(reading_share)
         self._seen: set[tuple[int, TcpState]] = set()
 
     def sample(self) -> Iterator[Sample]:
@@ -94,27 +89,14 @@ class SocketSampler:
                 if listening.backlog is not None:
                     backlogs[labels[port]] += listening.backlog
         counts = self._connections.get(ports, lambda: table.connection_counts(ports))
+        self._seen |= counts.keys() | {(port, TcpState.ESTABLISHED) for port in listening_ports}
+        connections: Counter[tuple[str, TcpState]] = Counter()
+        for port, state in self._seen:
+            connections[labels[port], state] += counts.get((port, state), 0)
         for label, depth in depths.items():
             yield Sample(ACCEPT_QUEUE_DEPTH, float(depth), (("port", label),))
         for label, backlog in backlogs.items():
             yield Sample(ACCEPT_QUEUE_BACKLOG, float(backlog), (("port", label),))
-        yield from self._connection_samples(labels, listening_ports, counts)
-
-    def _connection_samples(
-        self, labels: Mapping[int, str], listening_ports: set[int], counts: ConnectionCounts
-    ) -> Iterator[Sample]:
-        """By state, and those of ports that listen which their clients have left."""
-        self._seen |= counts.by_state.keys() | {
-            (port, TcpState.ESTABLISHED) for port in listening_ports
-        }
-        connections: Counter[tuple[str, TcpState]] = Counter()
-        for port, state in self._seen:
-            connections[labels[port], state] += counts.by_state.get((port, state), 0)
-        left: Counter[str] = Counter()
-        for port in listening_ports:
-            left[labels[port]] += counts.left_by_client.get(port, 0)
-        for label, number in left.items():
-            yield Sample(LEFT_CONNECTIONS, float(number), (("port", label),))
         for (label, state), count in sorted(connections.items()):
             by_state = (("network.connection.state", state.name.lower()), ("port", label))
             yield Sample(CONNECTION_COUNT, float(count), by_state)

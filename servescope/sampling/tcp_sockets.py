@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
 
 class TcpState(IntEnum):
@@ -66,19 +66,6 @@ class BoundSocket:
     uid: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionCounts:
-    """Connections of some local ports; zeros are left out.
-
-    `by_state` has SERVER_SIDE_STATES; a connection that waits in an accept queue counts as
-    established, or close_wait. `left_by_client` has, by port, those that were accepted and are in
-    close_wait: the client has closed its side, and the server has not closed its own.
-    """
-
-    by_state: Mapping[tuple[int, TcpState], int]
-    left_by_client: Mapping[int, int]
-
-
 class SocketTable(Protocol):
     """A source of the kernel's TCP sockets, IPv4 and IPv6; may be called from any thread.
 
@@ -88,8 +75,12 @@ class SocketTable(Protocol):
     def listening_sockets(self) -> list[ListeningSocket]:
         """Every listening socket, of all users."""
 
-    def connection_counts(self, ports: Collection[int]) -> ConnectionCounts:
-        """Connections of these local ports."""
+    def connection_counts(self, ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
+        """Connections by local port and state, for these local ports; zeros are left out.
+
+        The states are SERVER_SIDE_STATES. A connection that waits in an accept queue counts as
+        established.
+        """
 
     def sockets_on(self, port: int) -> list[BoundSocket]:
         """Every socket that holds this local port."""

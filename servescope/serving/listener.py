@@ -159,6 +159,7 @@ class RunningListener:
         labels = (("listener", self.spec.name),)
         samples = [
             Sample(catalog.OPEN_CONNECTIONS, load.open_connections, labels),
+            Sample(catalog.LEFT_CONNECTIONS, load.left_connections, labels),
             Sample(catalog.BUSY_THREADS, load.busy_threads, labels),
             Sample(catalog.QUEUED_REQUESTS, load.queued_requests, labels),
             Sample(catalog.ACTIVE_REQUESTS, load.active_requests, labels),

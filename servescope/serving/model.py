@@ -57,6 +57,7 @@ class Load:
     websocket: WebSocketTraffic | None = None  # since the start; None where there can be none
     failure: str = ""  # why a process of its own cannot serve; it is tried again
     in_stage: Mapping[str, int] = field(default_factory=dict)  # `connection.requests_in_stage`
+    left_connections: int = 0  # of those that are open: `connection.left_by_clients`
     accepted: int = 0  # connections, since the start
     turned_away: int = 0  # of these, for there was no room for more
 

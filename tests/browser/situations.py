@@ -770,16 +770,16 @@ SITUATIONS = (
             page: {
                 "accept-queue": Said(
                     "bad",
-                    r"^The accept queue of listener overflow is full \((?P<depth>\d+) of "
-                    r"(?P<backlog>\d+)\): the kernel drops further connections",
+                    r"^The accept queue of listener overflow was full in the last 5 s "
+                    r"\((?P<depth>\d+) of (?P<backlog>\d+)\): the kernel dropped further",
                     lambda facts, depth, backlog: (
                         backlog == facts["backlog"] and backlog <= depth <= backlog + 1
                     ),
                 ),
                 "threads-busy": Said(
                     "warn",
-                    r"^Listener overflow: 1 of 1 request thread is busy; (?P<depth>\d+) "
-                    r"connections wait to be accepted\.$",
+                    r"^Listener overflow: 1 of 1 request thread is busy; up to (?P<depth>\d+) "
+                    r"connections waited to be accepted in the last 5 s\.$",
                     lambda facts, depth: depth >= facts["backlog"],
                 ),
                 "kernel-wait": Said(

@@ -33,10 +33,10 @@ def gauge(metric, value, **labels):
 def show(context, running):
     """The stages of a picture by name, each with its texts; `changes` are of the listener."""
 
-    def picture_of(listener="wsgi", **changes):
+    def picture_of(listener="wsgi", *, is_now=True, **changes):
         context.process.control.listeners.write_statuses([replace(running, **changes)])
         span = Span(START, START + 5, 1)
-        shown = picture(context, span, listener, is_now=True)
+        shown = picture(context, span, listener, is_now=is_now)
         ordered = next((one for one in shown if isinstance(one, html.Ol)), None)
         if ordered is None:
             return texts(shown)
@@ -72,6 +72,36 @@ def test_a_stage_tells_what_waits_its_times_and_its_rate(show, record):
     assert "8 of 8 busy" in shown["workers"]
     assert "3 at a time" in shown["app"]
     assert "State: bad." in shown["workers"]
+
+
+def test_a_gauge_of_now_is_its_newest_reading_and_one_of_the_past_its_most(show, record):
+    numbers = (9.0, 700.0, 40.0, 20.0, 5.0)
+    record(
+        *(
+            Frame(
+                START + second,
+                gauge(catalog.QUEUED_REQUESTS, number, listener="wsgi")
+                | gauge(catalog.OPEN_CONNECTIONS, number + 8, listener="wsgi")
+                | gauge(catalog.LEFT_CONNECTIONS, number - 5, listener="wsgi"),
+                {
+                    key(catalog.NEW_CONNECTIONS, listener="wsgi"): 20.0,
+                    key(catalog.TURNED_AWAY, listener="wsgi"): 12.0,
+                },
+                stage("queue", 0.4),
+            )
+            for second, number in enumerate(numbers)
+        )
+    )
+    now, past = show(), show(is_now=False)
+    assert now["clients"] == "Clients 13 open 0 left by clients 20 new/s 12 turned away/s"
+    assert "5 waiting" in now["queue"]
+    assert "up to 708 open up to 695 left by clients" in past["clients"]
+    assert "up to 700 waiting" in past["queue"]
+
+
+def test_where_nobody_asked_the_kernel_nobody_knows_which_clients_have_left(show, record):
+    record(Frame(START, gauge(catalog.OPEN_CONNECTIONS, 3.0, listener="wsgi")))
+    assert "3 open left by clients: unknown 0 new/s" in show()["clients"]
 
 
 @pytest.mark.parametrize(

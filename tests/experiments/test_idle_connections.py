@@ -27,7 +27,7 @@ def test_all_stay_open_until_the_end_and_none_after_it(experimenter):
 
     def look():
         for status in experimenter.statuses():
-            counts = connection_counts([status.port]).by_state
+            counts = connection_counts([status.port])
             seen.add(counts.get((status.port, TcpState.ESTABLISHED), 0))
 
     connection_counts([1])  # this process asks the kernel by one socket, which stays

@@ -205,6 +205,86 @@ MOMENTS: Final = {
             )
         },
     ),
+    "all threads busy, and four of five new connections are turned away": Case(
+        moment(
+            replace(
+                SERVING,
+                busy_threads=8.0,
+                queued_requests=4_000.0,
+                requests=1_000,
+                unread=800,
+                new_connections=1_000,
+                turned_away=800,
+                connection_limit=4_096,
+                open_connections=4_096.0,
+            )
+        ),
+        {
+            "threads-exhausted": (
+                "bad",
+                "a new request waits 100 s unless turned away, as 80 % of new connections are.",
+            ),
+            "turned-away": (
+                "bad",
+                (
+                    "Listener wsgi turned 800 of 1,000 new connections away in the last 5 s: it "
+                    "has room for 4,096."
+                ),
+            ),
+        },
+    ),
+    "one of a thousand connections was turned away": Case(
+        moment(replace(SERVING, new_connections=1_000, turned_away=1)),
+        {"turned-away": ("warn", "turned 1 of 1,000 new connections away in the last 5 s.")},
+    ),
+    "hardly any room for further connections": Case(
+        moment(replace(SERVING, open_connections=3_900.0, connection_limit=4_096)),
+        {
+            "connection-limit": (
+                "warn",
+                "Listener wsgi holds 3,900 connections open and has room for 4,096: beyond these",
+            )
+        },
+    ),
+    "room for further connections": Case(
+        moment(replace(SERVING, open_connections=3_000.0, connection_limit=4_096)),
+        {"nothing-wrong": WELL},
+    ),
+    "nearly all answers are for clients that have gone": Case(
+        moment(replace(SERVING, requests=184, answers_to_nobody=180)),
+        {
+            "answers-to-nobody": (
+                "bad",
+                (
+                    "180 of 184 answers of listener wsgi in the last 5 s came too late: their "
+                    "clients had closed their side of the connection."
+                ),
+            )
+        },
+    ),
+    "some answers are for clients that have gone": Case(
+        moment(replace(SERVING, answers_to_nobody=120)),
+        {"answers-to-nobody": ("warn", "120 of 1,000 answers of listener wsgi")},
+    ),
+    "few clients leave before their answer": Case(
+        moment(replace(SERVING, answers_to_nobody=99)), {"nothing-wrong": WELL}
+    ),
+    "two of three clients left before their answer": Case(
+        moment(replace(SERVING, requests=3, answers_to_nobody=2)), {"nothing-wrong": WELL}
+    ),
+    "a listener's own limits refused requests": Case(
+        moment(replace(SERVING, refused={403: 10, 413: 2, 500: 7})),
+        {
+            "refused-by-limits": (
+                "note",
+                (
+                    "refused 12 requests in the last 5 s by its own limits: 10 from addresses "
+                    "kept out by its lists (403), 2 with too large a body (413)."
+                ),
+            ),
+            "nothing-wrong": WELL,
+        },
+    ),
     "all threads busy as sampled, a mean of 7.8": Case(
         moment(replace(SERVING, busy_threads=7.8, queued_requests=400.0)),
         {"threads-exhausted": ("bad", "8 of 8 request threads are busy")},
@@ -224,7 +304,12 @@ MOMENTS: Final = {
     ),
     "all threads busy, and connections wait to be accepted": Case(
         moment(replace(SERVING, busy_threads=8.0, accept_queue_depth=3.0, accept_backlog=128.0)),
-        {"threads-busy": ("warn", "8 of 8 request threads are busy; 3 connections wait to be")},
+        {
+            "threads-busy": (
+                "warn",
+                "8 of 8 request threads are busy; up to 3 connections waited to be",
+            )
+        },
     ),
     "requests wait in one process though another has threads to spare": Case(
         moment(replace(SERVING, model="prefork", busy_threads=4.0, queued_requests=100.0)),
@@ -260,11 +345,11 @@ MOMENTS: Final = {
     ),
     "the accept queue is half full": Case(
         moment(replace(SERVING, accept_queue_depth=70.0, accept_backlog=128.0)),
-        {"accept-queue": ("warn", "holds 70 of at most 128 connections")},
+        {"accept-queue": ("warn", "held up to 70 of at most 128 connections in the last 5 s: the")},
     ),
     "the accept queue is full": Case(
         moment(replace(SERVING, accept_queue_depth=129.0, accept_backlog=128.0)),
-        {"accept-queue": ("bad", "is full (129 of 128): the kernel drops")},
+        {"accept-queue": ("bad", "was full in the last 5 s (129 of 128): the kernel dropped")},
     ),
     "the accept queue has one waiting": Case(
         moment(replace(SERVING, accept_queue_depth=1.0, accept_backlog=128.0)),
@@ -452,7 +537,7 @@ AT_PORTS: Final = {
         {
             "accept-queue": (
                 "bad",
-                "The accept queue of port 40001 was full (129 of 128): the kernel dropped further",
+                "The accept queue of port 40001 was full in this span of 60 s (129 of 128): the",
             )
         },
         PORTS,
@@ -463,7 +548,41 @@ AT_PORTS: Final = {
     ),
     "ports: the accept queue is full": ports(
         replace(AT_PORT, accept_queue_depth=129.0),
-        expected={"accept-queue": ("bad", "is full (129 of 128)")},
+        expected={"accept-queue": ("bad", "was full in the last 5 s (129 of 128)")},
+    ),
+    "ports: most open connections were left by their clients": ports(
+        replace(AT_PORT, open_connections=2_922.0, left_connections=2_851.0),
+        expected={
+            "clients-left": (
+                "bad",
+                (
+                    "Listener wsgi holds 2,922 connections open, 2,851 of which their clients have "
+                    "closed: it works for clients that have gone."
+                ),
+            )
+        },
+    ),
+    "ports: a past span with connections left by their clients": Case(
+        moment(
+            replace(AT_PORT, open_connections=100.0, left_connections=20.0),
+            dashboard=None,
+            window_s=60,
+            is_past=True,
+        ),
+        {"clients-left": ("warn", "held 100 connections open, 20 of which their clients had")},
+        PORTS,
+    ),
+    "ports: whether clients have left is not known": ports(
+        replace(AT_PORT, open_connections=100.0),
+        expected={"ports-well": ("good", "1 of 1 listener runs")},
+    ),
+    "ports: two clients have left": ports(
+        replace(AT_PORT, open_connections=2.0, left_connections=2.0),
+        expected={"ports-well": ("good", "1 of 1 listener runs")},
+    ),
+    "ports: connections are turned away": ports(
+        replace(AT_PORT, new_connections=10, turned_away=3),
+        expected={"turned-away": ("bad", "turned 3 of 10 new connections away")},
     ),
     "ports: all threads are busy": ports(
         replace(AT_PORT, busy_threads=8.0, queued_requests=400.0),

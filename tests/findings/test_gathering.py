@@ -11,6 +11,7 @@ import pytest
 from servescope import catalog, histogram
 from servescope.control import Control
 from servescope.findings import PORTS, findings
+from servescope.findings.connections import REFUSALS
 from servescope.findings.gathering import (
     at_ports,
     clocks_of,
@@ -91,11 +92,12 @@ def context(tmp_path):
     control.close()
 
 
-def write(context, *statuses, gauges=None, histograms=None, ago_s=1):
+def write(context, *statuses, gauges=None, histograms=None, counts=None, ago_s=1):
     context.process.control.listeners.write_statuses(list(statuses), 1)
     now = int(time.time())
     frames = [
-        Frame(now - ago_s - back, gauges or {}, {}, histograms or {}) for back in range(4, -1, -1)
+        Frame(now - ago_s - back, gauges or {}, counts or {}, histograms or {})
+        for back in range(4, -1, -1)
     ]
     context.store.write(Batch(frames))
 
@@ -305,6 +307,82 @@ def test_clients_that_were_turned_away_are_not_counted_as_answered_by_a_thread(c
     assert one.p95_s == pytest.approx(0.2, rel=0.05)
 
 
+def count(metric, value, **labels):
+    return gauge(metric, value, **labels)
+
+
+def test_connections_are_told_with_those_turned_away_and_those_left_by_clients(context):
+    gone = count(
+        catalog.ANSWERS_TO_NOBODY, 3.0, listener="slow", **{"http.response.status_code": "200"}
+    )
+    write(
+        context,
+        replace(POOL, model=ConcurrencyModel.PREFORK),
+        gauges=gauge(catalog.OPEN_CONNECTIONS, 90.0, listener="slow")
+        | gauge(catalog.LEFT_CONNECTIONS, 70.0, listener="slow"),
+        histograms=answers("slow", "200", *[0.01] * 4),
+        counts=count(catalog.NEW_CONNECTIONS, 10.0, listener="slow")
+        | count(catalog.TURNED_AWAY, 4.0, listener="slow")
+        | gone,
+    )
+    evidence = moment(context)
+    slow = by_name(evidence)["slow"]
+    assert (slow.open_connections, slow.left_connections) == (90.0, 70.0)
+    assert (slow.new_connections, slow.turned_away) == (50, 20)
+    assert slow.connection_limit == 2 * POOL.options.max_connections
+    assert (slow.requests, slow.answers_to_nobody) == (20, 15)
+    totals = evidence.totals
+    assert (totals.open_connections, totals.left_connections) == (90.0, 70.0)
+    assert {"turned-away", "answers-to-nobody"} <= {one.code for one in findings(evidence)}
+    assert "clients-left" in {one.code for one in findings(evidence, PORTS)}
+
+
+def test_of_older_records_nobody_knows_which_clients_had_left(context):
+    opened = gauge(catalog.OPEN_CONNECTIONS, 9.0, listener="slow")
+    write(context, replace(POOL, model=ConcurrencyModel.SEQUENTIAL), gauges=opened)
+    slow = by_name(moment(context))["slow"]
+    assert (slow.left_connections, slow.connection_limit) == (None, None)
+    assert moment(context).totals.left_connections is None
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "expected"),
+    [
+        ({}, AppKind.WSGI, {413: 10}),
+        ({"deny": ("10.0.0.0/8",)}, AppKind.WSGI, {403: 5, 413: 10}),
+        ({"deny": ("10.0.0.0/8",)}, AppKind.STATIC, {413: 10}),
+    ],
+)
+def test_refusals_are_those_that_no_app_was_asked_for(context, options, kind, expected):
+    status = replace(POOL, app_kind=kind, options=replace(POOL.options, **options))
+    write(
+        context,
+        status,
+        histograms=answers("slow", "403", 0.001, route="/{path}")
+        | answers("slow", "413", 0.001, 0.001, route="/{path}")
+        | answers("slow", "413", 0.001, route="/upload"),
+    )
+    refused = by_name(moment(context))["slow"].refused
+    assert {code: refused[code] for code in refused if code in REFUSALS} == expected
+
+
+def test_what_waits_now_is_the_newest_reading_and_of_a_past_span_the_most(context):
+    context.process.control.listeners.write_statuses([POOL], 1)
+    now = int(time.time())
+    frames = [
+        Frame(
+            now - 5 + at,
+            gauge(catalog.QUEUED_REQUESTS, number, listener="slow")
+            | gauge(catalog.BUSY_THREADS, 8.0, listener="slow"),
+        )
+        for at, number in enumerate((3.0, 900.0, 60.0, 20.0, 4.0))
+    ]
+    context.store.write(Batch(frames))
+    assert by_name(moment(context))["slow"].queued_requests == 4.0
+    past = Span(now - 5, now, 1, fixed=True)
+    assert by_name(moment(context, past))["slow"].queued_requests == 900.0
+
+
 def totals_end(context):
     """The end of the seconds that have frames."""
     return context.newest() + 1
@@ -362,7 +440,9 @@ def test_a_past_span_has_the_accept_queues_of_ports_that_are_no_more(context):
     evidence = at_ports(context, past)
     assert evidence.totals.accept_queue_depth == 17.0
     (told,) = findings(evidence, PORTS)
-    assert told.sentence.startswith("The accept queue of port 40001 was full (17 of 16): the")
+    assert told.sentence.startswith(
+        "The accept queue of port 40001 was full in this span of 100 s (17 of 16): the"
+    )
     assert not at_ports(context).former_ports, "of now the listeners' ports are known"
 
 

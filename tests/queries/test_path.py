@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from servescope import catalog, histogram
-from servescope.queries.path import TOGETHER, PathStage, RequestPath, Workers, request_paths
+from servescope.queries.path import (
+    TOGETHER,
+    OpenConnections,
+    PathStage,
+    RequestPath,
+    Workers,
+    request_paths,
+)
 from servescope.queries.span import Span
 from servescope.records.listeners import (
     ConcurrencyModel,
@@ -73,7 +80,10 @@ def test_each_stage_has_its_rate_its_times_and_its_requests(ask):
     found = ask(
         POOL,
         histograms=stage("pool", "kernel", *[0.01] * 40) | stage("pool", "app", *[0.15] * 40),
-        counts={SeriesKey(catalog.NEW_CONNECTIONS, (("listener", "pool"),)): 3.0},
+        counts={
+            SeriesKey(catalog.NEW_CONNECTIONS, (("listener", "pool"),)): 3.0,
+            SeriesKey(catalog.TURNED_AWAY, (("listener", "pool"),)): 2.0,
+        },
         gauges=gauge(catalog.OPEN_CONNECTIONS, 12.0, listener="pool"),
     )["pool"]
     app = found.stage("app")
@@ -82,7 +92,8 @@ def test_each_stage_has_its_rate_its_times_and_its_requests(ask):
     assert (app.p50_s, app.p99_s) == pytest.approx((0.15, 0.15), rel=histogram.ERROR_BOUND)
     assert app.occupancy == pytest.approx(6.0), "40 a second for 0.15 s"
     assert app.wait_s == pytest.approx(0.15)
-    assert (found.most_connections, found.connections_per_s) == (12.0, 3.0)
+    assert found.connections == OpenConnections(12.0, 12.0)
+    assert (found.connections_per_s, found.turned_away_per_s) == (3.0, 2.0)
     assert (found.requests, found.model) == (200, "thread_pool")
 
 
@@ -142,7 +153,26 @@ def test_the_accept_queue_and_the_queue_tell_their_most(ask):
     kernel, queue = found.stage("kernel"), found.stage("queue")
     assert (kernel.most_waiting, kernel.capacity, kernel.occupancy) == (12.0, 128.0, 4.0)
     assert (queue.most_waiting, queue.capacity, queue.occupancy) == (31.0, None, 7.0)
+    assert (kernel.newest_waiting, queue.newest_waiting) == (2.0, 1.0)
     assert found.workers == Workers(8, 6.0, 0, None, 0)
+
+
+def test_connections_left_by_clients_are_among_those_that_are_open(ask):
+    def left(number, listener):
+        return gauge(catalog.LEFT_CONNECTIONS, number, listener=listener)
+
+    def opened(number, listener):
+        return gauge(catalog.OPEN_CONNECTIONS, number, listener=listener)
+
+    found = ask(
+        POOL,
+        LOOP,
+        gauges=opened(9.0, "pool") | opened(7.0, "loop") | left(3.0, "pool") | left(0.0, "loop"),
+        at={1: opened(20.0, "pool") | left(12.0, "pool"), 4: opened(2.0, "pool")},
+    )
+    assert found["pool"].connections == OpenConnections(20.0, 2.0, 12.0, 3.0)
+    assert found["loop"].connections == OpenConnections(7.0, 7.0, 0.0, 0.0)
+    assert found[TOGETHER].connections == OpenConnections(27.0, 9.0, 12.0, 3.0)
 
 
 def test_the_most_connections_of_all_together_are_of_one_second(ask):
@@ -155,7 +185,7 @@ def test_the_most_connections_of_all_together_are_of_one_second(ask):
             | gauge(catalog.OPEN_CONNECTIONS, 7.0, listener="loop"),
         },
     )
-    most = {name: path.most_connections for name, path in found.items()}
+    most = {name: path.connections.most for name, path in found.items()}
     assert most == {"pool": 9.0, "loop": 7.0, TOGETHER: 9.0}
 
 
@@ -237,7 +267,7 @@ def test_an_app_under_another_server_has_what_its_recorder_knows(ask):
     assert found["flask"].stage("kernel").wait_s == 0
     assert found["flask"].stage("app").requests == 10
     assert found["flask"].workers == Workers()
-    assert found["flask"].most_connections is None
+    assert found["flask"].connections == OpenConnections()
 
 
 def test_requests_that_a_stage_was_not_measured_of_are_in_no_time_of_all_together(ask):

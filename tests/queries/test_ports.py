@@ -6,7 +6,13 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, COMPARISON_PORT
+from servescope.catalog import (
+    ACCEPT_QUEUE_BACKLOG,
+    ACCEPT_QUEUE_DEPTH,
+    COMPARISON_PORT,
+    NEW_CONNECTIONS,
+    TURNED_AWAY,
+)
 from servescope.queries import ports
 from servescope.queries.span import Span
 from servescope.service_names import service_name
@@ -97,3 +103,19 @@ def fresh_rows(context, port):
     """The table once it has the port: it may be two seconds old."""
     eventually(lambda: any(row.port == port for row in ports.sockets(context)))
     return ports.sockets(context)
+
+
+def test_connections_turned_away_have_a_line_only_where_there_are_any(harness):
+    context = harness.context()
+
+    def of(metric, **numbers):
+        return {SeriesKey(metric, (("listener", name),)): float(n) for name, n in numbers.items()}
+
+    counts = of(NEW_CONNECTIONS, wsgi=9, asgi=2) | of(TURNED_AWAY, wsgi=4, asgi=0)
+    context.store.write(Batch([Frame(START, {}, counts)]))
+    lines = ports.opened_by_listener(context, Span(START, START + 1, 1))
+    assert dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True)) == {
+        "asgi": 2.0,
+        "wsgi": 9.0,
+        "wsgi turned away": 4.0,
+    }

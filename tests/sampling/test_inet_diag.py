@@ -50,7 +50,7 @@ def test_rows_bear_inode_and_user(table, listen):
 
 
 def counts(table, port):
-    return {state: count for (_, state), count in table.connection_counts([port]).by_state.items()}
+    return {state: count for (_, state), count in table.connection_counts([port]).items()}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -78,26 +78,6 @@ def test_connections_by_state_on_the_servers_side(table, listen, connect, eventu
         assert third.getsockname()[1] in by_client
 
 
-def test_a_connection_left_by_its_client_counts_once_it_was_accepted(
-    table, listen, connect, eventually
-):
-    listening = listen()
-    port = listening.getsockname()[1]
-
-    def left():
-        return table.connection_counts([port]).left_by_client
-
-    clients = connect(listening, 3)
-    servers = [listening.accept()[0] for _ in range(2)]
-    with servers[0], servers[1]:
-        for client in clients:
-            client.close()
-        eventually(lambda: counts(table, port), {TcpState.CLOSE_WAIT: 3})
-        assert left() == {port: 2}  # one waits to be accepted
-        servers[0].close()
-        eventually(left, {port: 1})
-
-
 def test_only_the_ports_asked_for_are_counted(table, listen, connect, eventually):
     ours, too, theirs = listen(), listen("::1"), listen()
     ports = [listening.getsockname()[1] for listening in (ours, too)]
@@ -105,8 +85,8 @@ def test_only_the_ports_asked_for_are_counted(table, listen, connect, eventually
     connect(too)
     connect(theirs)
     expected = {(ports[0], TcpState.ESTABLISHED): 2, (ports[1], TcpState.ESTABLISHED): 1}
-    eventually(lambda: table.connection_counts(ports).by_state, expected)
-    assert table.connection_counts([]).by_state == {}
+    eventually(lambda: table.connection_counts(ports), expected)
+    assert table.connection_counts([]) == {}
 
 
 def test_sockets_on_a_port_are_told_in_whatever_state(table, listen, connect, eventually):
@@ -169,7 +149,7 @@ def test_the_kernel_passes_a_port_if_and_only_if_it_is_listed(busy_port, others,
 
 def test_more_ports_than_one_program_holds(busy_port):
     ports = [*range(1, 2 * MAX_FILTERED_PORTS), busy_port]
-    assert (busy_port, TcpState.ESTABLISHED) in InetDiag().connection_counts(ports).by_state
+    assert (busy_port, TcpState.ESTABLISHED) in InetDiag().connection_counts(ports)
 
 
 def test_a_dump_of_many_datagrams_is_whole(listen, connect, eventually):
@@ -191,7 +171,7 @@ def test_threads_share_one_table(listen, connect, eventually):
         for _ in range(40):
             if row_of(table, listening).accept_queue_depth != 2:
                 wrong.append("depth")
-            if table.connection_counts([port]).by_state != {(port, TcpState.ESTABLISHED): 2}:
+            if table.connection_counts([port]) != {(port, TcpState.ESTABLISHED): 2}:
                 wrong.append("counts")
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -270,7 +250,7 @@ def test_where_a_sandbox_refuses_netlink_the_text_tables_are_read():
         with socket.create_connection(listening.getsockname()):
             server, _ = listening.accept()
             (row,) = [row for row in listening_sockets() if row.port == port]
-            print(row.address, row.backlog, connection_counts([port]).by_state[port, 1])
+            print(row.address, row.backlog, connection_counts([port])[port, 1])
     """)
     assert told.stdout == "127.0.0.1 None 1\n"
     assert told.stderr == (

@@ -2,12 +2,7 @@ import socket
 
 import pytest
 
-from servescope.catalog import (
-    ACCEPT_QUEUE_BACKLOG,
-    ACCEPT_QUEUE_DEPTH,
-    CONNECTION_COUNT,
-    LEFT_CONNECTIONS,
-)
+from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, CONNECTION_COUNT
 from servescope.sampling.inet_diag import InetDiag
 from servescope.sampling.proc_tcp import ProcTcp
 from servescope.sampling.queues import SocketSampler
@@ -36,7 +31,6 @@ def test_depth_backlog_and_connections_of_our_port(listen, connect, eventually, 
         (ACCEPT_QUEUE_DEPTH, port): 0,
         (ACCEPT_QUEUE_BACKLOG, port): 5,
         (CONNECTION_COUNT, "established", port): 0,
-        (LEFT_CONNECTIONS, port): 0,
     }
     connect(listening, 3)
     connect(other)
@@ -46,7 +40,6 @@ def test_depth_backlog_and_connections_of_our_port(listen, connect, eventually, 
             (ACCEPT_QUEUE_DEPTH, port): 3,
             (ACCEPT_QUEUE_BACKLOG, port): 5,
             (CONNECTION_COUNT, "established", port): 3,
-            (LEFT_CONNECTIONS, port): 0,
         },
     )
 
@@ -64,7 +57,6 @@ def test_a_state_that_went_away_is_zero(listen, connect, eventually):
     with server:
         client.close()
         eventually(told, {"established": 0, "close_wait": 1})
-        assert readings(sampler)[LEFT_CONNECTIONS, port] == 1
     eventually(told, {"established": 0, "close_wait": 0})
     assert readings(sampler)[ACCEPT_QUEUE_DEPTH, port] == 0
 
@@ -108,7 +100,6 @@ def test_without_netlink_there_is_no_backlog(listen):
     assert readings(sampler) == {
         (ACCEPT_QUEUE_DEPTH, port): 0,
         (CONNECTION_COUNT, "established", port): 0,
-        (LEFT_CONNECTIONS, port): 0,
     }
 
 
@@ -140,8 +131,6 @@ def test_ports_with_one_label_are_one_series(listen, connect, eventually):
         (ACCEPT_QUEUE_DEPTH, alone): 0,
         (ACCEPT_QUEUE_BACKLOG, alone): 5,
         (CONNECTION_COUNT, "established", alone): 0,
-        (LEFT_CONNECTIONS, "comparison"): 0,
-        (LEFT_CONNECTIONS, alone): 0,
     }
     eventually(lambda: readings(sampler), told)
     del ports[port_of(first)]

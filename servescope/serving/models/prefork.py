@@ -224,6 +224,7 @@ class Prefork:
                 stage: sum(load.in_stage.get(stage, 0) for load in loads)
                 for stage in STAGES_IN_HAND
             },
+            left_connections=sum(load.left_connections for load in loads),
             accepted=sum(one.accepted + one.load.accepted for one in self._workers),
             turned_away=sum(one.turned_away + one.load.turned_away for one in self._workers),
         )

@@ -27,6 +27,7 @@ from servescope.serving.connection import (
     STOP_LINGER,
     Connection,
     Linger,
+    left_by_clients,
     now_ns,
     requests_in_stage,
 )
@@ -81,7 +82,8 @@ class Sequential:
     def load(self) -> Load:
         """Whether somebody is being served."""
         connection = self.connection
-        in_stage = requests_in_stage([] if connection is None else [connection])
+        at_hand = [] if connection is None else [connection]
+        in_stage = requests_in_stage(at_hand)
         # Nobody else is served while it reads, either.
         is_busy = self._is_busy or any(in_stage.values())
         return Load(
@@ -90,6 +92,7 @@ class Sequential:
             0,
             int(self._is_busy),
             in_stage=in_stage,
+            left_connections=left_by_clients(at_hand),
             accepted=self._acceptor.accepted,
         )
 

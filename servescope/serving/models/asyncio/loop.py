@@ -31,7 +31,11 @@ from servescope.hosting.asgi.lifespan import Lifespan, LifespanState
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
-from servescope.serving.connection import now_ns, requests_in_stage
+from servescope.serving.connection import (
+    left_by_clients,
+    now_ns,
+    requests_in_stage,
+)
 from servescope.serving.model import Assignment, Load, sweep_seconds
 from servescope.serving.models.asyncio.asgi_handler import LEAVING_NS, AsgiHandler
 from servescope.serving.models.asyncio.connection import LoopConnection
@@ -185,6 +189,7 @@ class AsyncioLoop:
             busy,
             websocket=websocket,
             in_stage=requests_in_stage(connections),
+            left_connections=left_by_clients(connections),
             accepted=self._acceptor.accepted,
             turned_away=self._acceptor.turned_away,
         )

@@ -32,6 +32,7 @@ from servescope.serving.connection import (
     LINGER,
     STOP_LINGER,
     Connection,
+    left_by_clients,
     now_ns,
     requests_in_stage,
 )
@@ -112,6 +113,7 @@ class ThreadPool:
             queued,
             busy + queued,
             in_stage=in_stage,
+            left_connections=left_by_clients(connections),
             accepted=self._acceptor.accepted,
             turned_away=self._acceptor.turned_away,
         )

@@ -1,0 +1,171 @@
+"""Judgements of connections: those that wait or are turned away, and those whose clients left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from servescope.findings import thresholds
+from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.moment import current_listeners, when
+from servescope.findings.thresholds import severity
+from servescope.sentences import capitalized, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servescope.findings.evidence import Evidence, ListenerEvidence, PortEvidence
+
+FEWEST_GONE: Final = 3
+"""Fewer clients that have gone are not worth a word, whatever their share."""
+
+REFUSALS: Final = {
+    403: "from addresses kept out by its lists",
+    408: "that came too slowly",
+    413: "with too large a body",
+    414: "with too long a target",
+    431: "with too large a head",
+}
+"""By status, the requests that a listener refuses by its own options, before its app is asked."""
+
+
+def accept_queues(evidence: Evidence) -> Iterator[Finding]:
+    """Accept queues that fill, and full ones; of a past span also those at ports of then.
+
+    They fill and drain within moments: what is said is the most of the window, as of the past.
+    """
+    queues: list[ListenerEvidence | PortEvidence] = [
+        *current_listeners(evidence),
+        *evidence.former_ports,
+    ]
+    for one in queues:
+        if one.accept_queue_depth is None or not one.accept_backlog:
+            continue
+        ratio = one.accept_queue_depth / one.accept_backlog
+        state = severity(thresholds.ACCEPT_QUEUE, ratio)
+        if state is Severity.GOOD:
+            continue
+        depth, backlog = f"{one.accept_queue_depth:,.0f}", f"{one.accept_backlog:,.0f}"
+        told = f"The accept queue of {one.called} "
+        told += (
+            f"was full {when(evidence)} ({depth} of {backlog}): the kernel dropped further "
+            "connections, whose clients tried again after 1 s at the earliest."
+            if ratio >= 1
+            else f"held up to {depth} of at most {backlog} connections {when(evidence)}: the "
+            "server accepted more slowly than clients came."
+        )
+        yield Finding(
+            state,
+            "accept-queue",
+            one.called,
+            told,
+            (
+                Figure("waiting to be accepted, most", one.accept_queue_depth, "{connection}"),
+                Figure("backlog", one.accept_backlog, "{connection}"),
+            ),
+            "/ports",
+        )
+
+
+def turned_away(evidence: Evidence) -> Iterator[Finding]:
+    """Connections for which there was no room, and listeners that have hardly any left."""
+    for one in current_listeners(evidence):
+        limit = one.connection_limit
+        if one.turned_away:
+            share = one.turned_away / max(one.new_connections, one.turned_away)
+            held = "" if limit is None else f": it {evidence.verb('has')} room for {limit:,}"
+            yield Finding(
+                severity(thresholds.FAILED_REQUESTS, share),
+                "turned-away",
+                one.called,
+                f"{capitalized(one.called)} turned {one.turned_away:,} of "
+                f"{counted(one.new_connections, 'new connection')} away {when(evidence)}{held}.",
+                (
+                    Figure("turned away", one.turned_away, "{connection}"),
+                    Figure("new connections", one.new_connections, "{connection}"),
+                ),
+                "/ports",
+            )
+        elif limit and one.open_connections is not None:
+            state = severity(thresholds.CONNECTION_LIMIT, one.open_connections / limit)
+            if state is not Severity.GOOD:
+                yield Finding(
+                    state,
+                    "connection-limit",
+                    one.called,
+                    f"{capitalized(one.called)} {evidence.verb('holds')} "
+                    f"{one.open_connections:,.0f} connections open and {evidence.verb('has')} room "
+                    f"for {limit:,}: beyond these it {evidence.verb('turns')} clients away.",
+                    (
+                        Figure("open", one.open_connections, "{connection}"),
+                        Figure("limit", limit, "{connection}"),
+                    ),
+                    "/ports",
+                )
+
+
+def left_connections(evidence: Evidence) -> Iterator[Finding]:
+    """Connections that are open though their clients have closed them."""
+    for one in current_listeners(evidence):
+        opened, left = one.open_connections, one.left_connections
+        if not opened or left is None or left < FEWEST_GONE:
+            continue
+        state = severity(thresholds.GONE_CLIENTS, left / opened)
+        if state is Severity.GOOD:
+            continue
+        yield Finding(
+            state,
+            "clients-left",
+            one.called,
+            f"{capitalized(one.called)} {evidence.verb('holds')} {opened:,.0f} connections open, "
+            f"{left:,.0f} of which their clients {evidence.verb('have')} closed: it "
+            f"{evidence.verb('works')} for clients that {evidence.verb('have')} gone.",
+            (
+                Figure("left by their clients", left, "{connection}"),
+                Figure("open", opened, "{connection}"),
+            ),
+            "/ports",
+        )
+
+
+def answers_to_nobody(evidence: Evidence) -> Iterator[Finding]:
+    """Answers that count as answered though their clients had gone."""
+    for one in current_listeners(evidence):
+        if one.answers_to_nobody < FEWEST_GONE or not one.requests:
+            continue
+        state = severity(thresholds.GONE_CLIENTS, one.answers_to_nobody / one.requests)
+        if state is Severity.GOOD:
+            continue
+        yield Finding(
+            state,
+            "answers-to-nobody",
+            one.called,
+            f"{one.answers_to_nobody:,} of {counted(one.requests, 'answer')} of {one.called} "
+            f"{when(evidence)} came too late: their clients had closed their side of the "
+            "connection.",
+            (
+                Figure("answers to nobody", one.answers_to_nobody, "{request}"),
+                Figure("answers", one.requests, "{request}"),
+            ),
+            f"/requests?listener={one.name}",
+        )
+
+
+def refusals(evidence: Evidence) -> Iterator[Finding]:
+    """Requests that a listener's own limits kept from its app."""
+    for one in current_listeners(evidence):
+        known = {status: number for status, number in one.refused.items() if status in REFUSALS}
+        if not known:
+            continue
+        number = sum(known.values())
+        told = ", ".join(
+            f"{known[status]:,} {REFUSALS[status]} ({status})" for status in sorted(known)
+        )
+        yield Finding(
+            Severity.NOTE,
+            "refused-by-limits",
+            one.called,
+            f"{capitalized(one.called)} refused {counted(number, 'request')} {when(evidence)} by "
+            f"its own limits: {told}.",
+            (Figure("refused", number, "{request}"),),
+            f"/requests?listener={one.name}",
+        )
