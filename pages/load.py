@@ -85,8 +85,8 @@ HISTORY: Final = (
         {
             "field": "id",
             "headerName": "Run",
-            "minWidth": 78,
-            "maxWidth": 78,
+            "minWidth": 85,
+            "maxWidth": 85,
             "sort": "desc",
             "cellRenderer": "PageLink",
         },
@@ -103,7 +103,7 @@ HISTORY: Final = (
         {
             "field": "plan",
             "headerName": "Plan",
-            "minWidth": 205,
+            "minWidth": 198,
             "flex": 1,
             "wrapText": True,
             "autoHeight": True,

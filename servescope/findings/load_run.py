@@ -168,6 +168,14 @@ def _sent_by(run: RunEvidence) -> Iterator[Finding]:
         )
 
 
+def _sent_late(run: RunEvidence) -> str:
+    """How late the generator was; of fewer than a hundred requests p99 is that of the latest."""
+    late = units.text(run.lag_p99_s, "s")
+    if run.sent >= least_count(0.99):
+        return f"sent 1 in 100 requests {late} late or more"
+    return f"sent one of {counted(run.sent, 'request')} {late} late"
+
+
 def _generator(run: RunEvidence) -> Iterator[Finding]:
     figures = (
         Figure("CPU of the generator", run.generator_cpu_ratio, "1"),
@@ -193,8 +201,8 @@ def _generator(run: RunEvidence) -> Iterator[Finding]:
         cause = (
             f"The load generator used {share} of its core"
             if is_full
-            else f"The load generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late "
-            f"or more, in a schedule of {units.text(run.schedule_s, 's')}"
+            else f"The load generator {_sent_late(run)}, in a schedule of "
+            f"{units.text(run.schedule_s, 's')}"
         )
         yield _finding(
             run,
@@ -315,8 +323,7 @@ def _rules(run: RunEvidence) -> Iterator[Finding]:
         if rule in unjudged:
             sentence = (
                 f"Whether the rule “{rule.text}” holds is not known: {measured} was measured, and "
-                f"the generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late or "
-                "more."
+                f"the generator {_sent_late(run)}."
             )
             yield _finding(run, Severity.UNKNOWN, "rule-unknown", sentence, figure)
         elif rule.state is RuleState.FAILING:
@@ -347,9 +354,8 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
             run,
             Severity.NOTE,
             "generator-late",
-            f"The generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late or more "
-            f"({units.text(run.lag_max_s, 's')} at most): of the p99 of "
-            f"{_told_p99(run)}, {units.text(own_s, 's')} may be the generator's own "
+            f"The generator {_sent_late(run)} ({units.text(run.lag_max_s, 's')} at most): of the "
+            f"p99 of {_told_p99(run)}, {units.text(own_s, 's')} may be the generator's own "
             "delay, not the server's.",
             *figures,
         )

@@ -32,7 +32,7 @@ from servescope.verdicts.comparing import (
     is_certainly_failing,
 )
 from servescope.verdicts.side_runs import QUANTILES, SideRun, quantile_of
-from servescope.verdicts.wording import share_text
+from servescope.verdicts.wording import COUNTS_AS_FAILED, share_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +174,10 @@ def _failed_share(stretch: Stretch) -> float | None:
 def _failures(shares: Mapping[Side, float], before: Result, after: Result) -> str:
     """The reason where requests failed, and it is not certain that it is the server after."""
     shown = {side: share_text(share) for side, share in shares.items()}
-    told = f"after failed {shown[Side.AFTER]} of its requests, before {shown[Side.BEFORE]}. "
+    told = (
+        f"after failed {shown[Side.AFTER]} of its requests ({COUNTS_AS_FAILED}), "
+        f"before {shown[Side.BEFORE]}. "
+    )
     if shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED:
         counts = _more_failed(before, after)
         told += (

@@ -31,6 +31,9 @@ CAVEAT: Final = (
     "slower server. Pairs of runs in turns tell them apart."
 )
 
+COUNTS_AS_FAILED: Final = "no answer, or 4xx or 5xx"
+"""The requests that a verdict counts as failed; pages call those without an answer so."""
+
 _DISCARDED: Final = {
     Discard.LATE: "the load generator was late",
     Discard.FAILED: f"more than {MOST_FAILED * 100:g} % of the requests of one side failed",
@@ -118,13 +121,13 @@ def conclusion(outcome: Outcome) -> str:
         )
         if outcome.is_of_two_runs:
             return (
-                f"FAILING in these two runs: after failed {after} of its requests, before "
-                f"{before}, and more than before all along. An error is often a quick answer, "
-                "so latencies are not compared."
+                f"FAILING in these two runs: after failed {after} of its requests "
+                f"({COUNTS_AS_FAILED}), before {before}, and more than before all along. An error "
+                "is often a quick answer, so latencies are not compared."
             )
         return (
-            f"FAILING: after fails {after} of its requests, before {before}. An error is "
-            "often a quick answer, so latencies are not compared."
+            f"FAILING: after fails {after} of its requests ({COUNTS_AS_FAILED}), before {before}. "
+            "An error is often a quick answer, so latencies are not compared."
         )
     if verdict is None or outcome.kind is VerdictKind.UNDECIDED:
         return f"UNDECIDED: {outcome.why_undecided or _undecided(outcome)}"

@@ -828,6 +828,7 @@ RUNS: Final = {
                 KEPT_UP,
                 naive_p99_s=0.002,
                 lag_p99_s=0.005,
+                lag_max_s=0.006,
                 rules=(RuleResult("p99 < 5 ms", RuleState.FAILING, is_settled=True, value=0.0082),),
             )
         ),
@@ -1058,6 +1059,15 @@ RUNS: Final = {
     "a run of fewer requests than a p99 takes": Case(
         run(sent=60, answered=60, answered_in_schedule=60, schedule_s=30.0, rate_asked=2.0),
         {"kept-up": ("good", "answered all 60 requests at the 2 req/s asked for, each within")},
+    ),
+    "the generator was late in a run of fewer requests than a p99 takes": Case(
+        run(sent=75, answered=75, answered_in_schedule=75, schedule_s=3.71, lag_p99_s=0.272),
+        {
+            "generator-limited": (
+                "unknown",
+                "The load generator sent one of 75 requests 272 ms late, in a schedule of 3.71 s",
+            )
+        },
     ),
     "the generator filled its core": Case(
         run(generator_cpu_ratio=0.97, answered_in_schedule=3_000, lag_p99_s=0.08, p99_s=0.3),

@@ -220,17 +220,19 @@ def test_a_run_that_fails_its_requests_all_along_is_failing():
     [
         pytest.param(
             [[0] * 30, [100] * 2 + [0] * 28],
-            "after failed 6.67 % of its requests, before 0 %. Over 30 stretches that is no",
+            "after failed 6.67 % of its requests (no answer, or 4xx or 5xx), "
+            "before 0 %. Over 30 stretches that is no",
             id="at-one-moment",
         ),
         pytest.param(
             [[100] * 2 + [0] * 28, [0] * 30],
-            "after failed 0 % of its requests, before 6.67 %. An error is often a quick answer",
+            "after failed 0 % of its requests (no answer, or 4xx or 5xx), "
+            "before 6.67 %. An error is often a quick answer",
             id="before-alone",
         ),
         pytest.param(
             [[5] * 30, [5] * 30],
-            "after failed 5 % of its requests, before 5 %. An error",
+            "after failed 5 % of its requests (no answer, or 4xx or 5xx), before 5 %. An error",
             id="both-alike",
         ),
     ],
@@ -246,6 +248,7 @@ def test_a_kept_run_without_counts_over_time_says_that_they_were_not_kept():
     failing = with_result(steady(seed=2), status_classes={"2xx": 100, "5xx": 100})
     outcome = judged_runs(sides(steady(), failing), 0.05)
     assert exit_status(outcome) == 3
-    assert "after failed 50 % of its requests, before 0 %. When they failed was not kept" in (
-        conclusion(outcome)
+    assert (
+        "after failed 50 % of its requests (no answer, or 4xx or 5xx), before 0 %. "
+        "When they failed was not kept" in (conclusion(outcome))
     )

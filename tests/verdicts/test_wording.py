@@ -54,7 +54,10 @@ def outcome(
         (outcome(1.0), "NOT SLOWER by more than 5 %, after 12 pairs of 4 s: no difference larger"),
         (outcome(1.3), "SLOWER by more than 5 %, after 12 pairs of 4 s: p50 +30.0 % (+"),
         (outcome(0.7), "FASTER, after 12 pairs of 4 s: p50 -30.0 % (-"),
-        (outcome(failed_after=0.3), "FAILING: after fails 30 % of its requests, before 0 %"),
+        (
+            outcome(failed_after=0.3),
+            "FAILING: after fails 30 % of its requests (no answer, or 4xx or 5xx), before 0 %",
+        ),
         (outcome(pairs=0), "UNDECIDED: no pair was measured."),
         (outcome(pairs=1), "UNDECIDED: too few pairs count to tell anything: 1."),
         (outcome(pairs=0, late_pairs=6), "UNDECIDED: the load generator was late in too many"),
