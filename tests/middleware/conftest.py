@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, suppress
@@ -16,6 +14,7 @@ from servescope.recording.detail_reader import DetailReader
 from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX, RINGS
 from servescope.recording.ring_reader import RingReader
 from servescope.records.requests import Stage
+from tests.prepared_interpreter import Command, started
 from tests.processes import ROOT, children, eventually
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
@@ -79,23 +78,14 @@ def recorded(tmp_path):
 
 
 class ForeignServer:
-    """A server of somebody else, started as people start it."""
+    """A server of somebody else, with the command line by which people start it."""
 
     def __init__(self, folder, *command):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SERVESCOPE_")}
         environment |= {"SERVESCOPE_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
         self.lines = []
         self.port = 0
-        self.process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        self.process = started(Command(command, str(ROOT), environment))
         self._reader = threading.Thread(target=self._follow, daemon=True)
         self._reader.start()
         eventually(lambda: self.port or self.process.poll() is not None)
