@@ -242,6 +242,7 @@ def carry_out(command: Command) -> None:
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update(command.environment)
+    sys.orig_argv = [sys.executable, *command.arguments]  # Werkzeug's reloader starts that again
     first, *rest = command.arguments
     if first == "-m":
         sys.path[0] = command.folder

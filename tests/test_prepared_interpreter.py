@@ -26,6 +26,7 @@ def descriptors():
 print(json.dumps({
     "name": __name__,
     "argv": sys.argv,
+    "command line": sys.orig_argv,
     "first place of modules": sys.path[0],
     "folder": os.getcwd(),
     "environment": dict(os.environ),

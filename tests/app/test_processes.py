@@ -18,21 +18,25 @@ pytestmark = pytest.mark.process
 
 # Each program's own handlers take both signals; how many workers gunicorn has, and when they were
 # forked, is nothing to its arbiter when one of them comes.
-STARTS_AND_ENDS = {
+STARTS = {
     "python app.py, SIGTERM": ((), {}, signal.SIGTERM),
-    "python app.py, SIGINT": ((), {}, signal.SIGINT),
-    "debug, SIGTERM": ((), {"DEBUG": "true"}, signal.SIGTERM),
     "debug, SIGINT": ((), {"DEBUG": "true"}, signal.SIGINT),
     "gunicorn, SIGTERM": (gunicorn(), {}, signal.SIGTERM),
-    "gunicorn, SIGINT": (gunicorn(), {}, signal.SIGINT),
     "gunicorn --preload, SIGTERM": (gunicorn("--preload"), {}, signal.SIGTERM),
+}
+ENDS = {
+    "python app.py, SIGINT": ((), {}, signal.SIGINT),
+    "debug, SIGTERM": ((), {"DEBUG": "true"}, signal.SIGTERM),
+    "gunicorn, SIGINT": (gunicorn(), {}, signal.SIGINT),
     "gunicorn with one worker, SIGINT": (gunicorn(workers=1), {}, signal.SIGINT),
 }
+"""Other ends of what is started in one of these ways."""
 
 
-@pytest.mark.own_interpreter
 @pytest.mark.parametrize(
-    ("command", "settings", "number"), STARTS_AND_ENDS.values(), ids=STARTS_AND_ENDS
+    ("command", "settings", "number"),
+    [pytest.param(*one, id=name, marks=pytest.mark.own_interpreter) for name, one in STARTS.items()]
+    + [pytest.param(*one, id=name) for name, one in ENDS.items()],
 )
 def test_a_start_and_an_end_are_clean(start_dashboard, command, settings, number):
     running = start_dashboard(*command, **settings)

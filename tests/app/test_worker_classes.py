@@ -6,7 +6,7 @@ import pytest
 
 from tests.processes import eventually, gunicorn, is_bound
 
-pytestmark = [pytest.mark.process, pytest.mark.own_interpreter]
+pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("name", ["gevent", "asgi", "uvicorn.workers.UvicornWorker"])
@@ -21,6 +21,7 @@ def test_a_class_that_cannot_run_it_is_refused_in_one_line(start_dashboard, name
     assert "Booting worker" not in running.log
 
 
+@pytest.mark.own_interpreter
 def test_patched_threads_are_refused_in_one_line(start_dashboard):
     running = start_dashboard("-m", "gevent.monkey", "app.py", ready=False)
     assert running.process.wait(60) == 2, running.log
