@@ -100,7 +100,7 @@ def progress_figures(run: LoadRun) -> html.Div:
                 ("p99 now", latency_text(run, told.get("p99_ms")), ""),
                 *left,
             ),
-            *([html.P(sentence(awaited))] if awaited else []),
+            *([html.P(f"Its schedule is over. It awaits {awaited}.")] if awaited else []),
             *rules_table(run),
         ]
     )

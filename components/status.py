@@ -147,7 +147,10 @@ def run_text(run: LoadRun) -> str:
     offered = offered_text(run.plan.scenario)
     if run.state is RunState.REQUESTED:
         return f"Load run {run.id} starts: {offered}"
-    return f"Load run {run.id}: {offered}, {awaited_text(run) or _elapsed_text(run)}"
+    awaited = awaited_text(run)
+    if awaited:
+        return f"Load run {run.id} awaits {awaited}"
+    return f"Load run {run.id}: {offered}, {_elapsed_text(run)}"
 
 
 def _elapsed_text(run: LoadRun) -> str:
@@ -156,16 +159,16 @@ def _elapsed_text(run: LoadRun) -> str:
 
 
 def awaited_text(run: LoadRun) -> str:
-    """What a run still waits for when its schedule is over, in a few words; nothing before that."""
+    """What a run awaits when its schedule is over, in a few words; nothing before that."""
     elapsed_s = float(run.progress.get("elapsed_s") or 0.0)
     if elapsed_s < run.plan.seconds:
         return ""
     scenario = run.plan.scenario
     if not scenario.is_of_requests:  # whose flows may go on with a step after each answer
-        return "all started, waits for the last flows to end"
+        return "the end of its last flows"
     left_s = math.ceil(max(run.plan.seconds + scenario.timeout_seconds - elapsed_s, 0.0))
     answers = counted(int(run.progress.get("in_flight") or 0), "answer")
-    return f"all sent, waits for {answers}, at most {units.length(left_s)}"
+    return f"{answers}, at most {units.length(left_s)}"
 
 
 def search_text(searched: SearchedCapacity) -> str:
@@ -220,7 +223,10 @@ def comparison_text(compared: Comparison, runs: Mapping[int, LoadRun]) -> str:
     run = runs.get(going[0].run_id)
     if run is None:
         return f"Comparison {compared.id}: {names} starts"
-    return f"Comparison {compared.id}: {names}, {awaited_text(run) or _elapsed_text(run)}"
+    awaited = awaited_text(run)
+    if awaited:
+        return f"Comparison {compared.id}: {names} awaits {awaited}"
+    return f"Comparison {compared.id}: {names}, {_elapsed_text(run)}"
 
 
 def comparison_share(compared: Comparison, runs: Mapping[int, LoadRun]) -> float:

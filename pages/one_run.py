@@ -408,11 +408,13 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                     client_phases.TITLE,
                     client_phases.HELP,
                     html.Div(client_phases.phases_table(run), id="one-run-phases"),
+                    wide=True,
                 ),
                 panels.panel(
                     "Stages over the whole run",
-                    "Of all requests to the server in the whole seconds of the run.",
+                    "Of all requests that the server read in the whole seconds of the run.",
                     html.Div(id="one-run-stage-table"),
+                    wide=True,
                 ),
                 panels.panel(
                     residual_table.TITLE,

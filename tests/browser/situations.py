@@ -645,7 +645,7 @@ def _fell_behind(subject: str) -> Said:
     return Said(
         "bad",
         rf"^Listener {subject} answered (?P<achieved>[\d.]+) req/s of the (?P<asked>[\d.]+) req/s "
-        r"asked for\.$",
+        r"that the load generator asked for(?:, server errors among them)?\.$",
         lambda facts, achieved, asked: (
             asked == facts["result"]["rate_asked"]
             and abs(achieved - facts["result"]["rate_achieved"]) <= 0.01 * asked

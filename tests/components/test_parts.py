@@ -224,17 +224,17 @@ def test_the_run_strip_shows_only_while_a_run_is_on():
 @pytest.mark.parametrize(
     ("scenario", "progress", "told"),
     [
-        ({}, {"elapsed_s": 29.4, "in_flight": 9}, "29 of 30 s"),
+        ({}, {"elapsed_s": 29.4, "in_flight": 9}, "Load run 3: 200 req/s, 29 of 30 s"),
         (
             {},
             {"elapsed_s": 33.2, "in_flight": 512},
-            "all sent, waits for 512 answers, at most 7 s",
+            "Load run 3 awaits 512 answers, at most 7 s",
         ),
-        ({}, {"elapsed_s": 39.9, "in_flight": 1}, "all sent, waits for 1 answer, at most 1 s"),
+        ({}, {"elapsed_s": 39.9, "in_flight": 1}, "Load run 3 awaits 1 answer, at most 1 s"),
         (
             {"flows": (Flow((RequestStep(target="/"), RequestStep(target="/a"))),)},
             {"elapsed_s": 33.2, "in_flight": 512},
-            "all started, waits for the last flows to end",
+            "Load run 3 awaits the end of its last flows",
         ),
     ],
     ids=["within the schedule", "after it", "at the timeout", "flows"],
@@ -242,14 +242,13 @@ def test_the_run_strip_shows_only_while_a_run_is_on():
 def test_the_strip_says_what_a_run_waits_for_after_its_schedule(scenario, progress, told):
     run = a_run(progress=progress)
     plan = replace(run.plan, scenario=replace(run.plan.scenario, **scenario))
-    offered = "200 req/s" if not scenario else "200 flows/s"
-    assert run_text(replace(run, plan=plan)) == f"Load run 3: {offered}, {told}"
+    assert run_text(replace(run, plan=plan)) == told
 
 
 def test_a_run_that_waits_for_its_last_answers_says_so_in_place_of_what_remains():
     told = Progress(6000, 5000, FAILED, 997, 12, 32.0, 199.5, 4.2, 4.0, 0.3).to_json()
     shown = texts(progress(a_run(progress=told)))
-    assert "All sent, waits for 997 answers, at most 8 s." in shown
+    assert "Its schedule is over. It awaits 997 answers, at most 8 s." in shown
     assert "remaining" not in shown
     early = texts(progress(a_run(progress=told | {"elapsed_s": 15.0})))
     assert early[-2:] == ["remaining", "15 s"]
