@@ -58,9 +58,18 @@
   const legendOf = (entry) => document.getElementById(`${entry.id}-legend`);
   const itemsOf = (entry) => legendOf(entry)?.querySelectorAll(".legend-item") || [];
 
-  function set(entry, lines, of) {
+  // The lines of an earlier span that no line of this one names: the sum of stacked ones.
+  function earlierOf(entry, lines) {
+    const own = new Set(lines.map((line) => line.name));
+    return entry.faint
+      .filter((trace) => !own.has(trace.name))
+      .map(({ name, line }) => ({ name: `${name}, earlier`, colour: line.color, dash: line.dash, isMark: true }));
+  }
+
+  function set(entry, ownLines, of) {
     const legend = legendOf(entry);
     if (!legend) return;
+    const lines = [...ownLines, ...earlierOf(entry, ownLines)];
     const names = JSON.stringify(lines.map((line) => [line.name, line.colour, line.dash]));
     if (legend.dataset.names !== names || !legend.childElementCount) {
       const focused = legend.contains(document.activeElement) && document.activeElement.dataset.name;
@@ -81,7 +90,7 @@
   }
 
   function itemOf(line) {
-    const isMark = "value" in line; // a mark of the figure, which nothing hides
+    const isMark = line.isMark || "value" in line; // of the figure: nothing hides it
     const item = document.createElement(isMark ? "span" : "button");
     item.className = "legend-item";
     item.dataset.name = line.name;

@@ -88,7 +88,7 @@
     return {
       data: data.map((trace) => ({
         ...trace,
-        showlegend: Boolean(trace.name) && trace.fill === undefined && trace.opacity === undefined,
+        showlegend: Boolean(trace.name) && trace.fill === undefined && trace.showlegend !== false,
       })),
       layout: {
         ...layout,

@@ -197,7 +197,7 @@
     const dotted = trace.y.map((value, i) => (few[i] || few[i - 1] || few[i + 1] ? value : null));
     return [
       { ...trace, y: exact },
-      { ...trace, y: dotted, line: { ...trace.line, ...OF_FEW } },
+      { ...trace, y: dotted, showlegend: false, line: { ...trace.line, ...OF_FEW } },
     ];
   }
 

@@ -207,7 +207,7 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
             if reading.facts
             else []
         ),
-        *_see_it(chapter, measured),
+        *_see_it(chapter, setting, measured),
         html.P(
             f"Change “{chapter.knob}” above, guess again, and compare, before you read on: the "
             "rest gives the other results away. The address of this page leads to this "
@@ -259,7 +259,7 @@ def _picture(
     if figure is None or drawn is None:
         return []
     unit = drawn.unit
-    outside = {"guess": " (above the picture)"} if figures.has_guess_above(figure, guess) else {}
+    unseen = figures.guess_out_of_sight(figure, guess)
     rows = [
         [
             point.label,
@@ -275,7 +275,11 @@ def _picture(
     return [
         html.Div(
             [
-                colour_key(f"{name}{outside.get(name, '')}", figures.COLOURS[name], shape)
+                colour_key(
+                    f"guess ({unseen})" if unseen and name == "guess" else name,
+                    figures.COLOURS[name],
+                    shape,
+                )
                 for name, shape in figures.shapes(drawn).items()
             ],
             className="comparison-legend",
@@ -363,13 +367,14 @@ def _snippet(snippet: Snippet, element: str) -> html.Div:
     )
 
 
-def _see_it(chapter: Chapter, measured: Mapping[str, Any]) -> list[Component]:
-    """The way to the same span on other pages; none where the experiment had no span."""
+def _see_it(chapter: Chapter, setting: Setting, measured: Mapping[str, Any]) -> list[Component]:
+    """The way to the same span on other pages; none where no page has anything of it."""
     if "from_s" not in measured:
         return []
     start, end = math.floor(measured["from_s"]), math.ceil(measured["to_s"]) + 1
-    ways = [one for one in ways_on(start, end, EXPERIMENT) if one.children in chapter.seen_on]
-    return [html.P(["See it on ", *_separated(ways), "."])]
+    pages = chapter.seen_on if setting.seen_on is None else setting.seen_on
+    ways = [one for one in ways_on(start, end, EXPERIMENT) if one.children in pages]
+    return [html.P(["See it on ", *_separated(ways), "."])] if ways else []
 
 
 def _separated(links: list[Any]) -> list[Any]:

@@ -41,7 +41,7 @@ def _question(server: str, clients: int = CLIENTS) -> Question:
         Bars(
             "While the server accepts no connection",
             f"Number of clients, of {clients}",
-            "",
+            "clients",
             asked="in the queue",
         ),
     )

@@ -106,7 +106,8 @@ class Setting:
 
     `expected` is the theory's answer to the question; `because` is the reason, a whole sentence.
     A setting with a `question` of its own asks this in place of the chapter's. `takes_s` is how
-    long the experiment takes, where that is long; 0 stands for some seconds.
+    long the experiment takes, where that is long; 0 stands for some seconds. `seen_on` are the
+    pages with something of it, where they are not those of the chapter.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Setting:
     edited: EditedText | None = None
     question: Question | None = None
     takes_s: float = 0.0
+    seen_on: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

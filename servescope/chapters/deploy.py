@@ -149,7 +149,7 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
         told=(
             (
                 f"{said} answered{by}. The last of the {REQUESTS} ended "
-                f"{last_ms / _MS_PER_S:.1f} s after they were sent."
+                f"{number_text(last_ms / _MS_PER_S, 's')} after they were sent."
             ),
         ),
     )

@@ -225,7 +225,11 @@ CHAPTER: Final = Chapter(
             "that it is this server, and nobody between them, that has the keys. The name of a "
             "site can still be read: a browser sends it in its first bytes, before there are "
             "keys. (Here it has no name, only an address.) Below are the first bytes of each "
-            "piece, each as two hexadecimal digits: 0 to 9, a to f.",
+            "piece, each as two hexadecimal digits: 0 to 9, a to f. In ClientHello the client says "
+            "which ways to encrypt it knows, and in ServerHello the server which one it takes. "
+            "Both can be read, and hold what each side gives away to agree on keys; what else it "
+            "takes stays with each. ChangeCipherSpec is there for devices on the way that know "
+            "only an older TLS.",
             question=_tap_question("HTTPS"),
         ),
         Setting(
@@ -250,6 +254,7 @@ CHAPTER: Final = Chapter(
                 "does one mail to one person take in all, the message itself not counted?",
                 NumberGuess("The app sends", "commands", 1, 100),
             ),
+            seen_on=(),  # it is no request to a web server
         ),
         Setting(
             "slow-client",

@@ -8,6 +8,7 @@ import ssl
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
@@ -27,6 +28,17 @@ _READ_BYTES: Final = 65_536
 _SHOWN_BYTES: Final = 320
 _SHOWN_OF_RECORD: Final = 48
 _POLL_S: Final = 0.1
+
+_RECORD_HEAD: Final = 5  # kind, version, length
+_HANDSHAKE: Final = 0x16
+_RECORDS: Final = {
+    0x14: "ChangeCipherSpec",
+    0x15: "an alert",
+    _HANDSHAKE: "a part of the handshake",
+    0x17: "encrypted",
+}
+_HANDSHAKES: Final = {1: "ClientHello", 2: "ServerHello"}
+"""What is sent before there are keys. TLS 1.3 encrypts the rest of the handshake, too."""
 
 
 class WireTap:
@@ -78,18 +90,46 @@ class WireTap:
                         selector.unregister(source)
                         target.shutdown(socket.SHUT_WR)
                         continue
+                    start = len(kept)
                     kept += block
-                    self._told.add(side, counted(len(block), "byte"), _shown(block))
+                    self._told.add(side, told_of(kept, start), _shown(kept, start))
                     target.sendall(block)
 
 
-def _shown(block: bytes) -> bytes:
-    """The beginning of a block: text as it is, records of TLS as hexadecimal numbers."""
-    is_record = block[:1] in {b"\x14", b"\x15", b"\x16", b"\x17"}  # RFC 8446 section 5.1
-    most = _SHOWN_OF_RECORD if is_record else _SHOWN_BYTES
-    beginning = block[:most]
-    more = b"" if len(block) <= most else " …".encode()
-    return (beginning.hex(" ").encode() if is_record else beginning) + more
+def _is_tls(kept: bytearray) -> bool:
+    return bool(kept) and kept[0] in _RECORDS
+
+
+def _shown(kept: bytearray, start: int) -> bytes:
+    """The beginning of the bytes from `start`: text as it is, TLS as hexadecimal numbers."""
+    is_tls = _is_tls(kept)
+    most = _SHOWN_OF_RECORD if is_tls else _SHOWN_BYTES
+    beginning = bytes(kept[start : start + most])
+    more = b"" if len(kept) - start <= most else " …".encode()
+    return (beginning.hex(" ").encode() if is_tls else beginning) + more
+
+
+def told_of(kept: bytearray, start: int) -> str:
+    """How many bytes have come from `start` on, and of TLS which records begin in them."""
+    told = counted(len(kept) - start, "byte")
+    names = [name for at, name in _records(kept) if at >= start] if _is_tls(kept) else []
+    parts = [_together(name, len(list(same))) for name, same in groupby(names)]
+    return f"{told}: {', '.join(parts)}" if parts else told
+
+
+def _together(name: str, count: int) -> str:
+    return name if count == 1 else f"{count} times {name}"
+
+
+def _records(kept: bytearray) -> Iterator[tuple[int, str]]:
+    """Where each record of TLS begins, and what is in it (RFC 8446 sections 4 and 5.1)."""
+    at = 0
+    while at + _RECORD_HEAD < len(kept):
+        name = _RECORDS.get(kept[at], "a record of an unknown kind")
+        if kept[at] == _HANDSHAKE:
+            name = _HANDSHAKES.get(kept[at + _RECORD_HEAD], name)
+        yield at, name
+        at += _RECORD_HEAD + int.from_bytes(kept[at + 3 : at + _RECORD_HEAD])
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ _OUTLINE: Final = "#ffffff"
 
 _MARK_PX: Final = 12
 _ROOM: Final = 1.08
+_COUNTED: Final = frozenset({"clients", "requests"})
+_FEW: Final = 5
+"""Up to so many there is a tick at each whole number: there is no half client."""
+
 _LABEL: Final = 10
 """Characters of a line of a bar's label: four bars side by side on a phone have room for them."""
 
@@ -44,11 +48,14 @@ def shapes(drawn: Bars | Curve) -> dict[str, str]:
     return {"measured": _DIAMOND, "theory": "solid", "guess": "dash"}
 
 
-def has_guess_above(figure: Figure, guess: Answer) -> bool:
-    """Whether a guessed number is above the top of the picture, so that it is not seen there."""
+def guess_out_of_sight(figure: Figure, guess: Answer) -> str:
+    """Whether a guess is too high for the picture, in words; empty where all of it is seen."""
     _, top = figure["layout"]["yaxis"]["range"]
     numbers = guess if isinstance(guess, tuple) else (guess,)
-    return any(isinstance(one, float | int) and one > top for one in numbers)
+    above = [isinstance(one, float | int) and one > top for one in numbers]
+    if not any(above):
+        return ""
+    return "too high to be seen here" if all(above) else "in part too high to be seen here"
 
 
 def _bars(drawn: Bars, setting: Setting, values: Sequence[float], guess: Answer) -> Figure:
@@ -123,6 +130,8 @@ def _curve(drawn: Curve, setting: Setting, values: Sequence[float], guess: Answe
 def _layout(unit: str, top: float) -> dict[str, Any]:
     """Without a title of the horizontal axis: a figure has one line for it, which a phone cuts."""
     axis = theme.value_axis(unit) | {"range": [0, top], "fixedrange": True, "automargin": True}
+    if unit in _COUNTED and top < _FEW:
+        axis["dtick"] = 1
     layout = theme.layout(axis)
     return layout | {
         "dragmode": False,

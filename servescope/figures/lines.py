@@ -135,6 +135,7 @@ class LinePlot:
                 "type": "scatter",
                 "mode": "lines",
                 "name": name,
+                "showlegend": self.stacked,  # a line that is there now names both
                 "meta": meta,
                 "x": x,
                 "y": units.rounded(row * shape["factor"]),

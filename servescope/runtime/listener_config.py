@@ -91,9 +91,9 @@ def added_listener(settings: Settings, name: str) -> ListenerSpec:
 
 
 def temporary_listener(
-    settings: Settings, name: str, model: ConcurrencyModel, app: str, core: int
+    settings: Settings, name: str, model: ConcurrencyModel, app: str, core: int | None
 ) -> ListenerSpec:
-    """A listener of a model that is there only while it is measured.
+    """A listener of a model that is there only while it is measured, pinned to a core or to none.
 
     At a free port of the loopback interface, for nobody but us. Raises ListenerError when the app
     cannot be hosted by it.
@@ -107,8 +107,8 @@ def temporary_listener(
     return ListenerSpec(name, LOOPBACK, 0, model, kind, app, options=options)
 
 
-def common_options(settings: Settings, name: str, core: int) -> ListenerOptions:
-    """The options every listener of these settings has."""
+def common_options(settings: Settings, name: str, core: int | None) -> ListenerOptions:
+    """The options every listener of these settings has; `core` is for those that pin."""
     log = settings.access_log
     return ListenerOptions(
         threads=settings.threads,

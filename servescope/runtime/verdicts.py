@@ -106,6 +106,7 @@ class VerdictReconciler:
             side: self._target(plan, one) for side, one in sides.items() if one.model is None
         }
         # Models are served on one core, that of a listener beside them: one has load at a time.
+        # Where that listener is pinned to none, neither are they.
         here = [one.pinned_core for side, one in targets.items() if sides[side].host is None]
         has_models = len(targets) < len(sides)
         cores = here or (self._cores() if has_models else [None])
@@ -163,7 +164,7 @@ class VerdictReconciler:
     def _app(self, side: JudgedSide, core: int | None) -> AppToHost:
         """Raises ListenerError when the app cannot be hosted."""
         model = side.model or ConcurrencyModel.THREAD_POOL
-        spec = temporary_listener(self._settings, model, model, side.app, core or 0)
+        spec = temporary_listener(self._settings, model, model, side.app, core)
         return AppToHost(side.label, spec)
 
     def _stages_between(self, listener: str, begin_s: float, end_s: float) -> dict[str, float]:

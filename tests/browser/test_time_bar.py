@@ -433,6 +433,10 @@ def test_an_earlier_span_is_drawn_dashed(open_page):
         seconds=120,
     )
     opened.until("document.getElementById('span-text').textContent.includes('Dashed lines: the ')")
+    opened.until(
+        "document.getElementById('host-memory-legend')?.textContent"
+        ".includes('all together, earlier')"
+    )
     opened.page.locator("#host-cpu").focus()
     earlier = opened.page.locator("#host-cpu .graph-readout p").filter(has_text=" before")
     deadline = time.monotonic() + WITHIN_S

@@ -41,9 +41,9 @@ def view(state, started_s=None, measured=None):
 def test_until_it_is_over_it_says_how_long_it_takes_and_how_much_of_that_is_over():
     assert "It begins in a moment." in texts(view(RunState.REQUESTED))
     waiting = view(RunState.RUNNING, time.time() - 7)
-    assert any("which takes about 20 s: 7 s so far" in text for text in texts(waiting))
+    assert any("which takes about 18 s: 7 s so far" in text for text in texts(waiting))
     (bar,) = [one for one in walk(waiting) if type(one).__name__ == "Progress"]
-    assert (bar.value, bar.max) == ("7", "20")
+    assert (bar.value, bar.max) == ("7", "18")
 
 
 def test_a_result_says_what_the_other_settings_do_only_after_it_asked_for_another_guess():
@@ -78,9 +78,9 @@ def test_no_line_ends_between_a_number_and_its_unit():
     assert "50 %" in kept
 
 
-def test_the_key_of_a_picture_says_that_a_guess_is_above_it():
+def test_the_key_of_a_picture_says_that_a_guess_is_too_high_for_it():
     chapter = more_than_one_request.CHAPTER
-    for guess, name in ((100.0, "guess"), (60_000.0, "guess (above the picture)")):
+    for guess, name in ((100.0, "guess"), (60_000.0, "guess (too high to be seen here)")):
         plan = ExperimentPlan(chapter.name, "event-loop", guess)
         measured = {"answered_ms": [100.0] * more_than_one_request.REQUESTS}
         done = Experiment(1, plan, RunState.DONE, 0.0, 1.0, 2.0, measured)

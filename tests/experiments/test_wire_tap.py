@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from servescope.chapters.state_and_safety import CHAPTER
-from servescope.experiments.wire_tap import WireTap
+from servescope.experiments.wire_tap import WireTap, told_of
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.records.load import RunState
 from tests.contracts.harness import ModelHarness
@@ -53,5 +53,47 @@ def test_tls_hides_path_cookie_and_page(experimenter, setting, read):
     done = experimenter.carry_out(CHAPTER, CHAPTER.setting(setting))
     assert (done.state, done.message) == (RunState.DONE, "")
     assert done.measured["read"] == read
-    first = done.measured["steps"][0]["data"]
-    assert first.startswith("GET /whoami" if read else "16 03 01")
+    steps = done.measured["steps"]
+    assert steps[0]["data"].startswith("GET /whoami" if read else "16 03 01")
+    told = [step["text"].partition(": ")[2] for step in steps]
+    if read:
+        assert set(told) == {""}
+    else:
+        assert told[0] == "ClientHello"
+        assert told[1].startswith("ServerHello, ChangeCipherSpec")
+        assert all("encrypted" in one for one in told[2:])
+
+
+def record(kind, content):
+    return bytes([kind, 3, 3]) + len(content).to_bytes(2) + content
+
+
+HELLO = record(0x16, b"\x02" + bytes(20))
+SECRET = record(0x17, bytes(30))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "told"),
+    [
+        ([b"GET / HTTP/1.1\r\n\r\n"], ["18 bytes"]),
+        ([HELLO], ["26 bytes: ServerHello"]),
+        (
+            [HELLO + record(0x14, b"\x01") + SECRET * 3],
+            ["137 bytes: ServerHello, ChangeCipherSpec, 3 times encrypted"],
+        ),
+        ([HELLO[:10], HELLO[10:] + SECRET], ["10 bytes: ServerHello", "51 bytes: encrypted"]),
+        ([SECRET[:20], SECRET[20:]], ["20 bytes: encrypted", "15 bytes"]),
+        (
+            [record(0x15, b"\x01\x00"), b"\x7f\x03\x03\x00\x01x"],
+            ["7 bytes: an alert", "6 bytes: a record of an unknown kind"],
+        ),
+    ],
+    ids=["text", "hello", "several records", "a hello in two blocks", "a record in two", "unknown"],
+)
+def test_each_block_of_tls_names_the_records_that_begin_in_it(blocks, told):
+    kept, said = bytearray(), []
+    for block in blocks:
+        start = len(kept)
+        kept += block
+        said.append(told_of(kept, start))
+    assert said == told

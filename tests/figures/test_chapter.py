@@ -1,8 +1,10 @@
 """The picture of an experiment can be read on a phone, and shows what the guess is of."""
 
+from itertools import pairwise
+
 import pytest
 
-from servescope.chapters import CHAPTERS
+from servescope.chapters import CHAPTERS, queues_and_load
 from servescope.chapters.chapter import Bars, Curve, Reading
 from servescope.figures import chapter as figures
 
@@ -47,8 +49,33 @@ def test_a_guess_far_above_all_else_is_known_to_be_outside_the_picture():
     reading = Reading(100.0, points=(100.0,) * len(setting.points))
     for guess, is_above in ((0.0, False), (200.0, False), (300.0, True), (60_000.0, True)):
         figure = figures.picture(chapter, setting, reading, guess)
-        assert figures.has_guess_above(figure, guess) == is_above
+        assert bool(figures.guess_out_of_sight(figure, guess)) == is_above
         assert len(figure["layout"]["shapes"]) == (not is_above)
+
+
+def test_of_a_curve_a_part_may_be_too_high_for_the_picture():
+    chapter, setting = queues_and_load.CHAPTER, queues_and_load.CHAPTER.setting("curve")
+    reading = Reading((20.0,) * 9, points=(20.0,) * 9)
+    for guess, said in (
+        ((50.0,) * 9, ""),
+        ((50.0,) * 8 + (10_000.0,), "in part too high to be seen here"),
+        ((10_000.0,) * 9, "too high to be seen here"),
+    ):
+        figure = figures.picture(chapter, setting, reading, guess)
+        assert figures.guess_out_of_sight(figure, guess) == said
+
+
+def test_a_picture_of_few_clients_has_a_tick_at_each_whole_number():
+    chapter, setting = SETTINGS["accept-queue clients-3"]
+    figure = figures.picture(chapter, setting, Reading(3.0, points=(3.0, 0.0, 0.0)), 2.0)
+    axis = figure["layout"]["yaxis"]
+    assert (axis["dtick"], axis["ticksuffix"]) == (1, " clients")
+
+
+def test_the_places_of_a_curve_to_guess_are_as_far_apart_as_they_are_drawn():
+    setting = queues_and_load.CHAPTER.setting("curve")
+    at = [point.at for point in setting.points]
+    assert {round(after - before, 9) for before, after in pairwise(at)} == {10.0}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=[one.name for one in CHAPTERS])

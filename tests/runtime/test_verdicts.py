@@ -48,8 +48,8 @@ def verdicts(tmp_path, control):
     # Nobody collects here: a second to come spares each run the wait for its last one.
     store.write(Batch([Frame(int(time.time()) + 600)]))
 
-    def make(unfinished=lambda _listener: None, load_hosts=""):
-        settings = Settings(data_dir=tmp_path, load_hosts=load_hosts)
+    def make(unfinished=lambda _listener: None, load_hosts="", **more):
+        settings = Settings(data_dir=tmp_path, load_hosts=load_hosts, **more)
         made.append(VerdictReconciler(control, store, settings, unfinished))
         return made[-1]
 
@@ -209,3 +209,12 @@ def test_the_next_leader_ends_what_a_dead_one_left(control, verdicts):
     verdicts().abandon_orphans()
     over = control.verdicts.by_id(number)
     assert (over.state, over.message) == (RunState.FAILED, "The process that ran it ended.")
+
+
+@pytest.mark.parametrize(
+    ("pins", "core", "pinned"),
+    [(True, 1, 1), (True, None, None), (False, 1, None)],
+    ids=["beside a pinned listener", "beside one that is not pinned", "without pinning"],
+)
+def test_a_model_is_pinned_where_the_listener_beside_it_is(verdicts, pins, core, pinned):
+    assert verdicts(pin_cpu=pins)._app(POOL, core).spec.options.pin_core == pinned
