@@ -119,3 +119,71 @@ def test_a_request_log_left_open_holds_no_more_after_120_polls(open_fresh_page):
     rows = opened.page.locator("#requests-log tr[data-request]").all_inner_texts()
     newest = 100_000 + (POLLS - 1) * 50
     assert [row.split()[1] for row in rows] == [f"/{newest}/{row}" for row in range(50)]
+
+
+# Some forty actions a poll, seven of which change what a component shows.
+TOLD_A_POLL = 12
+COUNT_TOLD = """() => {
+    window.told = 0;
+    for (const store of dash_stores) store.subscribe(() => { told += 1; });
+}"""
+IS_AT_REST = """() => dash_stores.every(store => {
+    const { appLifecycle, callbacks, isLoading } = store.getState();
+    const isDone = Object.values(callbacks).every(queue => !queue.length);
+    return appLifecycle === "HYDRATED" && isDone && !isLoading;
+})"""
+
+
+def test_few_of_the_actions_of_a_poll_have_react_look_at_the_page(open_page):
+    opened = open_page("/").wait_drawn("overview-latency")
+    opened.page.evaluate(COUNT_TOLD)
+    opened.wait_polls(1)
+    told, polls = opened.page.evaluate("told"), opened.polls
+    opened.wait_polls(4)
+    assert 0 < opened.page.evaluate("told") - told <= TOLD_A_POLL * (opened.polls - polls + 1)
+
+
+def test_react_looks_once_at_what_changes_at_once_and_within_an_event_at_each_change(open_page):
+    opened = open_page("/learn")  # asks for nothing by itself
+    opened.until(IS_AT_REST)
+    opened.page.evaluate(COUNT_TOLD)
+    assert opened.page.evaluate(
+        """async () => {
+            const say = children => dash_clientside.set_props("run-message", { children });
+            const counts = [];
+            const count = () => { counts.push(told); told = 0; };
+            told = 0;
+            say("a"); say("b"); say("c");
+            count();
+            await Promise.resolve();
+            count();
+            document.addEventListener("input", () => { say("d"); say("e"); }, { once: true });
+            document.body.dispatchEvent(new InputEvent("input", { bubbles: true }));
+            count();
+            await Promise.resolve();
+            count();
+            return counts;
+        }"""
+    ) == [0, 1, 2, 0]
+    opened.until("document.getElementById('run-message').textContent === 'e'")
+
+
+def test_that_a_callback_takes_long_is_shown(open_page):
+    opened = open_page("/learn")
+    opened.until(IS_AT_REST)
+    opened.page.evaluate(COUNT_TOLD)
+    assert (
+        opened.page.evaluate(
+            """async () => {
+            const [store] = dash_stores;
+            const output = { id: "run-message", property: "children" };
+            const path = store.getState().paths.strs[output.id];
+            told = 0;
+            store.dispatch({ type: "LOADING", payload: [{ ...output, path }] });
+            await Promise.resolve();
+            return told;
+        }"""
+        )
+        == 0
+    )
+    opened.until("document.getElementById('run-message').dataset.dashIsLoading === 'true'")
