@@ -44,8 +44,9 @@ def here(tmp_path):
         yield leading_process(store, control, Settings(data_dir=tmp_path))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def content(measured):
+    """The bytes of the run's file."""
     return exported(*measured)
 
 
