@@ -25,12 +25,14 @@ class Settled:
         self._engine = engine
         self._view = store.view(store.instance) if engine else store
 
-    def write(self, batch):
+    def write(self, batch, *, is_shown=True):
+        """Write; what is not shown at once is with the next write."""
         self._store.write(batch)
         if self._engine is not None:
             assert self._store.wait_sent(30), self._store.notices()
-            self._engine.show()
-            self._store.look_anew()
+            if is_shown:
+                self._engine.show()
+                self._store.look_anew()
 
     def __getattr__(self, name):
         return getattr(self._view if name in ANSWERS else self._store, name)
