@@ -52,8 +52,8 @@ PERCENTILES_HELP: Final = (
     "it leaves out what a slow server made wait. Its figures are exact. The server's run from the "
     "request's arrival in the kernel to the last byte of its answer, of all requests that the "
     "server read in the whole seconds of the run, other clients' too; they come from histograms "
-    f"and are at most {units.text(ERROR_BOUND, '1')} off. ≥: requests that timed out are among "
-    "these, so the figure is a lower bound."
+    f"and are at most {units.text(ERROR_BOUND, '1')} off. An app under another server is timed "
+    "from its call. ≥: requests that timed out are among these, so the figure is a lower bound."
 )
 
 

@@ -14,6 +14,7 @@ from servescope.findings import findings
 from servescope.findings.clocks import are_the_same_requests, unexplained_s
 from servescope.findings.gathering import clocks_of
 from servescope.histogram import ERROR_BOUND
+from servescope.records.server_kinds import ServerKind
 
 if TYPE_CHECKING:
     from components.tables import Cell
@@ -26,7 +27,8 @@ MEANING: Final = (
     "Of the newest load run in this span. The client's figure runs from the moment a request was "
     "really sent, which may be later than it was due, to the last byte of its answer, by the "
     "generator's own clock; the server's is the sum of the six stages, from the request's arrival "
-    "in the kernel to the last byte handed back to it. The server's figures are of the requests "
+    "in the kernel to the last byte handed back to it; of an app under another server, of those "
+    "stages that its recorder measures. The server's figures are of the requests "
     "that it read; the client's are of all that it timed, those turned away unread among them. "
     "Unexplained is what lies between: the way through the network, and the time until the client "
     "is given a core to read its answer. Where the two sides did not time the same requests there "
@@ -37,6 +39,8 @@ MEANING: Final = (
     "during the run counts on the server's side only. ≥: requests that timed out are among these."
 )
 CLIENT: Final = "Client, from send"
+OF_SERVER: Final = "Sum of server stages"
+OF_APP: Final = "Sum of measured stages"
 EMPTY: Final = "No load run{on} was answered in this span."
 ADVICE: Final = "A run on the page Load shows both clocks here."
 
@@ -57,7 +61,7 @@ def residual_table(
     rest_s = unexplained_s(evidence.clocks) if evidence.clocks is not None else None
     rows: list[list[Cell | Duration]] = [
         _row(CLIENT, client, timed_out=_timed_out_share(found.run)),
-        _row("Sum of server stages", server),
+        _row(OF_APP if found.run.kind is ServerKind.APP else OF_SERVER, server),
         [
             html.B("Unexplained"),
             "",

@@ -63,6 +63,10 @@ register_page(
 
 SUBJECT: Final = "one-run-subject"
 EMPTY: Final = "Nothing was recorded in the run's seconds."
+NO_QUEUES: Final = (
+    "No queue was recorded in the run's seconds: those of an app under another server, or of a "
+    "host elsewhere, never are."
+)
 DELETED: Final = "This run was deleted while you looked at it."
 
 
@@ -162,7 +166,7 @@ GRAPHS: Final = (
         "server, the most of each step; its busy threads on average.",
         _of_run(runs.queues, of_server=True),
         LinePlot(unit="", styles=theme.in_order, step_line=True),
-        EMPTY,
+        NO_QUEUES,
     ),
     LiveGraph(
         "one-run-cpu",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings.finding import Figure, Finding, Severity
+from servescope.records.server_kinds import ServerKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,12 @@ def _unread(both: ClocksEvidence) -> str:
     return f", which answered {both.server_unread:,} more unread" if both.server_unread else ""
 
 
+def _of_server(both: ClocksEvidence) -> str:
+    """The stages that are summed: an app's recorder measures some of them alone."""
+    is_app = both.kind is ServerKind.APP
+    return "that the app's recorder measures" if is_app else "of the server"
+
+
 def clocks(evidence: Evidence) -> Iterator[Finding]:
     """How much of the client's time the server's stages explain."""
     both = evidence.clocks
@@ -58,7 +65,7 @@ def clocks(evidence: Evidence) -> Iterator[Finding]:
         told = (
             f"Of the {units.text(both.client_mean_s, 's')} that a mean request of run "
             f"{both.run_id} took from its send by its client's clock, {units.text(rest_s, 's')} "
-            "lie outside the stages of the server."
+            f"lie outside the stages {_of_server(both)}."
         )
     elif not are_the_same_requests(both):
         state, code = Severity.UNKNOWN, "different-requests"

@@ -187,6 +187,7 @@ class ClocksEvidence:
     client_mean_s: float | None = None
     server_mean_s: float | None = None
     server_unread: int = 0  # answered besides, before a request was read
+    kind: ServerKind = ServerKind.LISTENER
 
 
 @dataclass(frozen=True, slots=True)

@@ -452,6 +452,7 @@ def clocks_of(found: Residual) -> Evidence:
             found.client.mean_s,
             found.server.mean_s if found.server.requests else None,
             found.server.unread,
+            found.run.kind,
         )
     )
 

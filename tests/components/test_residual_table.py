@@ -1,5 +1,7 @@
 """Both clocks side by side: figures that requests which timed out are in are lower bounds."""
 
+from dataclasses import replace
+
 import pytest
 
 from components.residual_table import residual_table
@@ -40,6 +42,14 @@ def test_a_figure_with_requests_that_timed_out_is_a_lower_bound(
     start = cells.index("Client, from send")
     assert cells[start + 2 : start + 5] == shown
     assert not [cell for cell in cells[cells.index("Sum of server stages") :] if "≥" in cell]
+
+
+def test_of_an_app_under_another_server_the_sum_is_of_what_is_measured():
+    plan = replace(LoadPlan.constant("shop", "/", 200, 100), is_recorded_app=True)
+    run = LoadRun(1, plan, RunState.DONE, 1.7e9, 1.7e9, None, {}, {})
+    cells = texts(residual_table(Residual(run, Clock(9, 2.0, 2.0, 2.0), Clock(9, 1.0, 1.0, 1.0))))
+    assert "Sum of measured stages" in cells
+    assert any("that the app's recorder measures" in cell for cell in cells)
 
 
 def test_without_a_run_it_says_what_shows_the_clocks_to_those_too_who_may_not_start_one():

@@ -23,6 +23,7 @@ from servescope.findings.evidence import (
 from servescope.queries.path import PathStage, RequestPath, Workers
 from servescope.records.listeners import ListenerState
 from servescope.records.load import RunState
+from servescope.records.server_kinds import ServerKind
 from servescope.scenarios.rules import RuleResult, RuleState
 from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_search import Outcome
@@ -1157,6 +1158,10 @@ CLOCKS: Final = {
     "the same requests": Case(
         Evidence(clocks=BOTH_CLOCKS),
         {"unexplained": ("note", "Of the 2.3 ms that a mean request of run 7 took")},
+    ),
+    "an app that records some stages": Case(
+        Evidence(clocks=replace(BOTH_CLOCKS, kind=ServerKind.APP)),
+        {"unexplained": ("note", "lie outside the stages that the app's recorder measures.")},
     ),
     "4,000 samples against 1,260 of others": Case(
         Evidence(
