@@ -39,7 +39,7 @@ GRAPHS: Final = (
         "Connections by state",
         "TCP connections of our ports, server side: established carry requests, time_wait are "
         "over and kept a minute by the kernel, close_wait were closed by the client: the server "
-        "still has its request to answer, or has not accepted it.",
+        "still has its request to answer, or has not accepted it. One that was reset has no state.",
         lambda context, span, _: ports.connections_by_state(context, span),
         LinePlot(stacked=True, drop_idle=True),
         "No connections to our ports in this span.",
@@ -81,7 +81,9 @@ GRAPHS: Final = (
         "Connections that the server accepted. Keep-alive keeps this low. Dashed, where there are "
         "any, those of them for which it had no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),
-        LinePlot(styles=theme.paired((" turned away", "dash"), colours=theme.by_name)),
+        LinePlot(
+            styles=theme.paired((" turned away", "dash"), colours=theme.by_name), drop_idle=True
+        ),
         "No new connections in this span.",
     ),
 )

@@ -79,7 +79,9 @@ GRAPHS: Final = (
         "A denied client, and one whose connection is closed after each request, comes back anew. "
         "Dashed, where there are any, those for which there was no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),
-        LinePlot(styles=theme.paired((" turned away", "dash"), colours=theme.by_name)),
+        LinePlot(
+            styles=theme.paired((" turned away", "dash"), colours=theme.by_name), drop_idle=True
+        ),
         "No new connections in this span.",
     ),
 )

@@ -117,7 +117,7 @@ def left_connections(evidence: Evidence) -> Iterator[Finding]:
             "clients-left",
             one.called,
             f"{capitalized(one.called)} {evidence.verb('holds')} {opened:,.0f} connections open, "
-            f"{left:,.0f} of which their clients {evidence.verb('have')} closed: it "
+            f"{_of_which(left, opened)} their clients {evidence.verb('have')} closed: it "
             f"{evidence.verb('works')} for clients that {evidence.verb('have')} gone.",
             (
                 Figure("left by their clients", left, "{connection}"),
@@ -125,6 +125,10 @@ def left_connections(evidence: Evidence) -> Iterator[Finding]:
             ),
             "/ports",
         )
+
+
+def _of_which(left: float, opened: float) -> str:
+    return "all of which" if left >= opened else f"{left:,.0f} of which"
 
 
 def answers_to_nobody(evidence: Evidence) -> Iterator[Finding]:

@@ -109,15 +109,14 @@ def connections_by_state(context: QueryContext, span: Span) -> Lines:
 
 
 def opened_by_listener(context: QueryContext, span: Span) -> Lines:
-    """Connections accepted per second, by listener; where some were turned away, those as well."""
+    """Connections accepted per second, by listener, and those of them that were turned away."""
     opened, turned_away = (
         lines_by_label(
             context, span.query(metric, by=("listener",)), Aggregation.RATE, "{connection}/s"
         )
         for metric in (catalog.NEW_CONNECTIONS, catalog.TURNED_AWAY)
     )
-    some = [bool((np.nan_to_num(values) > 0).any()) for values in turned_away.values]
-    return joined([opened, renamed(selected(turned_away, some), "{} turned away")])
+    return joined([opened, renamed(turned_away, "{} turned away")])
 
 
 def inside(context: QueryContext, span: Span) -> Lines:

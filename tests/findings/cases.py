@@ -573,6 +573,10 @@ AT_PORTS: Final = {
         {"clients-left": ("warn", "held 100 connections open, 20 of which their clients had")},
         PORTS,
     ),
+    "ports: all open connections were left by their clients": ports(
+        replace(AT_PORT, open_connections=871.0, left_connections=871.0),
+        expected={"clients-left": ("bad", "871 connections open, all of which their clients have")},
+    ),
     "ports: whether clients have left is not known": ports(
         replace(AT_PORT, open_connections=100.0),
         expected={"ports-well": ("good", "1 of 1 listener runs")},

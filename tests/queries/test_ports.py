@@ -105,7 +105,7 @@ def fresh_rows(context, port):
     return ports.sockets(context)
 
 
-def test_connections_turned_away_have_a_line_only_where_there_are_any(harness):
+def test_connections_turned_away_have_lines_beside_those_that_were_accepted(harness):
     context = harness.context()
 
     def of(metric, **numbers):
@@ -116,6 +116,7 @@ def test_connections_turned_away_have_a_line_only_where_there_are_any(harness):
     lines = ports.opened_by_listener(context, Span(START, START + 1, 1))
     assert dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True)) == {
         "asgi": 2.0,
+        "asgi turned away": 0.0,
         "wsgi": 9.0,
         "wsgi turned away": 4.0,
     }
