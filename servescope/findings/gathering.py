@@ -70,6 +70,9 @@ WINDOW_S: Final = 5
 """Seconds that a moment covers: long enough not to flicker, short enough to be now."""
 
 _S_PER_MS: Final = 1e-3
+MOST_WAIT: Final = 0.5
+"""From this share of a run's connections on in the accept queue, its server has a queue: one that
+keeps up has them there for moments, a few at a time."""
 
 
 def moment(context: QueryContext, shown: Span | None = None) -> Evidence:
@@ -467,6 +470,9 @@ def _contender(one: Contender, scenario: Scenario) -> ContenderEvidence:
     readings = EdgeEvidence(**one.readings) if one.readings else None
     run = _run(one.run_id, one.target, RunState(one.state), one.message, scenario, one.result)
     is_full = readings is not None and limit_of(readings) in SERVER_LIMITS
+    # Connections that wait to be accepted are no lack of connections, whatever else took the CPU.
+    waiting, limit = one.accept_queue_max or 0, run.connection_limit or 0
+    is_full = is_full or (limit > 0 and waiting >= MOST_WAIT * limit)
     run = replace(run, is_server_full=is_full)
     return ContenderEvidence(one.name, run, one.cpu_us_per_request, readings)
 

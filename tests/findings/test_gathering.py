@@ -547,3 +547,23 @@ def test_threads_that_share_a_core_are_full_however_evenly_they_answer():
     assert codes["target-limit"].startswith("Listener wsgi was limited by the GIL or one core:")
     unread = replace(comparison, contenders=(replace(done, readings={}),))
     assert "connections-limited" in {one.code for one in findings(comparison_of(unread))}
+
+
+@pytest.mark.parametrize(("waiting", "is_short"), [(32, False), (16, False), (3, True)])
+def test_connections_that_wait_to_be_accepted_are_no_lack_of_connections(waiting, is_short):
+    """The model sequential on a machine whose cores other programs had: no reading is full."""
+    readings = EdgeEvidence(process_cores=0.02, threads=1, busy_threads=0.88, is_disturbed=True)
+    told = RESULT.to_json() | {"failed": {}, "blocked": 900, "naive_p10_ms": 1_049.0}
+    told["naive_ms"] = told["naive_ms"] | {"p50": 1_937.0}
+    done = Contender(
+        *(ConcurrencyModel.SEQUENTIAL, "a:app"),
+        state="done",
+        result=told | {"connection_limit": 32},
+        readings=asdict(readings),
+        accept_queue_max=waiting,
+    )
+    plan = ComparisonPlan.constant((ConcurrencyModel.SEQUENTIAL,), "a:app", "/", 200, 20)
+    comparison = Comparison(1, plan, RunState.DONE, 1.0, 1.0, 2.0, (done,))
+    codes = {one.code for one in findings(comparison_of(comparison))}
+    assert ("connections-limited" in codes) is is_short
+    assert ("fell-behind" in codes) is not is_short
