@@ -13,6 +13,7 @@ from components import status
 from components.findings import severity_class, verdict
 from components.help import attributes
 from components.listeners import short_app
+from components.load_run import server_errors
 from components.server_form import how
 from components.static_graph import overlaid
 from components.status import sentence
@@ -206,6 +207,11 @@ def _failed_cell(contender: Contender) -> Cell:
     return html.Span(_count(failed), className="bad-text" if failed else "")
 
 
+def _errors_cell(contender: Contender) -> Cell:
+    errors = server_errors(contender.result)
+    return html.Span(_count(errors), className="bad-text" if errors else "")
+
+
 def _microseconds(value: float | None) -> str:
     return units.NOTHING if value is None else f"{units.number(value)} µs"
 
@@ -225,6 +231,7 @@ def _quantile(field: str, contender: Contender) -> Duration:
 _OF_ANSWERS: Final[Mapping[str, Figure]] = {
     "Answered a second": lambda one: units.text(one.result.get("rate_achieved"), "{request}/s"),
     "Answered": lambda one: _count(one.result.get("answered")),
+    "Of these 5xx": _errors_cell,
     "Failed": _failed_cell,
     "p50": partial(_quantile, "p50"),
     "p95": partial(_quantile, "p95"),

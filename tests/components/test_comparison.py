@@ -90,6 +90,8 @@ def test_each_target_has_a_column_and_a_graph_where_something_was_measured():
     assert [slow[name] for name in ("p50", "p95", "p99", "Naive p99")] == ["2.5 s", *["5 s"] * 3]
     assert (slow["Answered"], slow["Answered a second"]) == ("200", "40 req/s")
     assert set(found["thread pool"].values()) == {"—"}
+    turned_away = replace(done, result=done.result | {"status_classes": {"2xx": 120, "5xx": 80}})
+    assert columns(shown.outcome(comparison(turned_away), {}))["sequential"]["Of these 5xx"] == "80"
     graphs = [part for part in outcome._traverse() if type(part).__name__ == "Graph"]
     assert len(graphs) == 1
 
