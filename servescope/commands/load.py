@@ -264,7 +264,9 @@ def _follow(generator: GeneratorProcess, plan: LoadPlan, interrupted: list[int])
         if progress is None or progress is shown:
             continue
         shown = progress
-        line = progress_line(progress.to_json(), plan.seconds, terminal)
+        line = progress_line(
+            progress.to_json(), plan.seconds, plan.scenario.timeout_seconds, terminal
+        )
         if terminal.is_terminal:
             sys.stderr.write(f"\r\x1b[K{line[: terminal.columns + 9]}")
         elif progress.elapsed_s >= next_line_s:

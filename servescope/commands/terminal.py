@@ -15,6 +15,7 @@ from servescope.figures.run_texts import latency
 from servescope.findings.finding import Severity
 from servescope.load.report import LATENCY_NAMES
 from servescope.scenarios.rules import RuleResult, RuleState
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,21 +78,34 @@ class Terminal:
         return "█" * full + _EIGHTHS[rest].strip()
 
 
-def progress_line(progress: Mapping[str, Any], seconds: float, terminal: Terminal) -> str:
-    """How far a run is, in one line: bar, time, answers and failures, p99 of the last second."""
+def progress_line(
+    progress: Mapping[str, Any], seconds: float, timeout_s: float, terminal: Terminal
+) -> str:
+    """How far a run is, in one line: bar, time, answers and failures, p99 of the last second.
+
+    After its schedule of `seconds` the requests that it still awaits.
+    """
     elapsed = min(float(progress["elapsed_s"]), seconds)
     share = elapsed / seconds if seconds else 1.0
     bar = terminal.bar(share, 20).ljust(20)
     failed = sum(progress["failed"].values())
     parts = [
-        f"[{bar}] {elapsed:.0f} of {seconds:g} s",
+        f"[{bar}] {_how_far(progress, elapsed, seconds)}",
         f"{progress['answered']:,} answered",
         terminal.coloured(f"{failed:,} failed", "bad" if failed else ""),
         f"{units.text(progress['answered_per_s'], '{request}/s')}",
     ]
     if progress["p99_ms"] is not None:
-        parts.append(f"p99 {_ms(progress['p99_ms'])}")
+        p99_s = progress["p99_ms"] / 1e3
+        p99 = units.Duration(min(p99_s, timeout_s), p99_s >= timeout_s).text
+        parts.append(f"p99 {p99.replace('≥', '>=')}")
     return "  ".join(parts)
+
+
+def _how_far(progress: Mapping[str, Any], elapsed: float, seconds: float) -> str:
+    if elapsed >= seconds and progress["in_flight"]:
+        return f"all {seconds:g} s over, {counted(progress['in_flight'], 'request')} under way"
+    return f"{elapsed:.0f} of {seconds:g} s"
 
 
 def summary(
@@ -179,7 +193,3 @@ def _edge(index: int) -> str:
         return "longer"
     seconds = histogram.EDGES[index]
     return units.text(float(seconds), "s")
-
-
-def _ms(milliseconds: float | None) -> str:
-    return units.text(None if milliseconds is None else milliseconds / 1e3, "s")

@@ -120,10 +120,12 @@ def _result(data: RunData) -> list[str]:
     if not result:
         return ["<h2>Result</h2><p>The run has no result.</p>"]
     failed = sum(result["failed"].values())
+    errors = (result.get("status_classes") or {}).get("5xx")
     (durations,) = units.in_one_unit([[latency(result, key) for key in _CARDS]])
     cards = {
         "sent": _count(result["sent"]),
         "answered": _count(result["answered"]),
+        **({"of these 5xx": _count(errors)} if errors else {}),
         "failed": _count(failed),
         "answered per second": units.text(result.get("rate_achieved"), "{request}/s"),
         "asked for": units.text(result.get("rate_asked"), "{request}/s"),

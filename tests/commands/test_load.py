@@ -188,9 +188,13 @@ def test_many_buckets_become_few_bars():
 def test_progress_is_one_line():
     progress = {
         "elapsed_s": 15.2, "answered": 1_500, "failed": {"refused": 2, "reset": 0},
-        "answered_per_s": 99.8, "p99_ms": 12.34,
+        "answered_per_s": 99.8, "p99_ms": 12.34, "in_flight": 8,
     }  # fmt: skip
-    line = progress_line(progress, 30, Terminal())
+    line = progress_line(progress, 30, 10, Terminal())
     assert line == (
         "[##########          ] 15 of 30 s  1,500 answered  2 failed  99.8 req/s  p99 12.3 ms"
+    )
+    over = progress | {"elapsed_s": 31.2, "p99_ms": 10_000.0}
+    assert progress_line(over, 30, 10, Terminal()).endswith(
+        "] all 30 s over, 8 requests under way  1,500 answered  2 failed  99.8 req/s  p99 >= 10 s"
     )

@@ -96,7 +96,7 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     assert "connection refused: 4, connection cut off: 6" in text
     assert "Phases of a request at the client" in text
     assert f"wait: {PHASES['wait']}" in text
-    assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
+    assert f"Server, {120 * (SECONDS + 1):,} requests that wsgi read" in text
     assert "120 req/s for 90 s" in text
 
 
@@ -118,6 +118,13 @@ def test_the_figures_of_the_server_are_of_requests_that_were_read_and_say_so():
     row = told.split("3,573 requests to wsgi, without 1,900 unread")[1]
     assert "8,500 ms" in row.split("</tr>")[0]
     assert "16,300 ms" not in row.split("</tr>")[0]
+
+
+def test_answers_of_5xx_stand_beside_those_that_failed():
+    run = a_run()
+    assert "of these 5xx" not in report_html(RunData(run, "here"))
+    turned_away = replace(run, result=run.result | {"status_classes": {"2xx": 9, "5xx": 1_818}})
+    assert "<span>of these 5xx</span><b>1,818</b>" in report_html(RunData(turned_away, "here"))
 
 
 def test_it_says_in_words_where_the_run_was():
