@@ -18,8 +18,29 @@ if TYPE_CHECKING:
     from servescope.statistics.capacity_search import Outcome
 
 
+class AnsweringListener:
+    """A listener that answered requests, by whichever evidence of it."""
+
+    __slots__ = ()
+
+    name: str
+    kind: ServerKind
+    requests: int
+    unread: int
+
+    @property
+    def called(self) -> str:
+        """Its name in a sentence, as `listener wsgi`."""
+        return self.kind.called(self.name)
+
+    @property
+    def read(self) -> int:
+        """Requests answered that were read."""
+        return self.requests - self.unread
+
+
 @dataclass(frozen=True, slots=True)
-class ListenerEvidence:
+class ListenerEvidence(AnsweringListener):
     """One listener: its state now, and its figures over the window.
 
     Gauges are means over the window but for `accept_queue_depth`, which is the most of it, and for
@@ -52,16 +73,6 @@ class ListenerEvidence:
     answers_to_nobody: int = 0  # of `requests`, whose clients had gone
     refused: Mapping[int, int] = field(default_factory=dict)  # by its limits, by status
     kind: ServerKind = ServerKind.LISTENER
-
-    @property
-    def called(self) -> str:
-        """Its name in a sentence, as `listener wsgi`."""
-        return self.kind.called(self.name)
-
-    @property
-    def read(self) -> int:
-        """Requests answered that were read."""
-        return self.requests - self.unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +258,7 @@ THIS_SPAN: Final = "in this span"
 
 
 @dataclass(frozen=True, slots=True)
-class SpanListenerEvidence:
+class SpanListenerEvidence(AnsweringListener):
     """One listener over the span of a page; `stages_s` are means by stage, of requests it read."""
 
     name: str
@@ -259,16 +270,6 @@ class SpanListenerEvidence:
     unread: int = 0  # of the answered, before one was read
     unread_errors: int = 0  # of these, with a status of 5xx: turned away
     kind: ServerKind = ServerKind.LISTENER
-
-    @property
-    def called(self) -> str:
-        """Its name in a sentence, as `listener wsgi`."""
-        return self.kind.called(self.name)
-
-    @property
-    def read(self) -> int:
-        """Requests answered that were read."""
-        return self.requests - self.unread
 
     @property
     def mean_s(self) -> float:
