@@ -8,6 +8,7 @@ import pytest
 from servescope.store.opening import open_backend as open_by_settings
 from tests.contracts.harness import CONCURRENT, HOSTINGS, ModelHarness
 from tests.engines import ENGINES, RunningEngine
+from tests.prepared_children import forked_children
 
 BACKENDS = ("sqlite", *ENGINES)
 ANSWERS = {"bounds", "series", "aggregate", "mean", "quantiles", "heatmap", "total"}
@@ -80,6 +81,13 @@ def open_backend(request, tmp_path, engines):
 @pytest.fixture
 def store(open_backend):
     return open_backend()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_workers():
+    """Workers of the model `prefork`, of which these tests start some two hundred, are forked."""
+    with forked_children():
+        yield
 
 
 @pytest.fixture(params=HOSTINGS, ids="-".join)
