@@ -1,4 +1,8 @@
-"""Whole dashboards for tests: real processes, a data folder of their own, free ports."""
+"""Whole dashboards for tests: real processes, a data folder of their own, free ports.
+
+What a dashboard is made of is imported late: programs of tests that import this have no use for it,
+and would take half a second over it.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,17 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from servescope.control import Control
 from servescope.records.listeners import ListenerState
-from servescope.runtime.election import LeaderLock
 from tests.prepared_interpreter import Command, Process, started
 from tests.waiting import DEADLINE_S, eventually
+
+if TYPE_CHECKING:
+    from servescope.control import Control
 
 ROOT = Path(__file__).parents[1]
 READY_S = 60
@@ -88,18 +94,21 @@ class RunningDashboard:
         return "".join(self.lines)
 
     @property
-    def control(self):
+    def control(self) -> Control:
+        from servescope.control import Control
+
         return Control(self.folder)
 
     @property
     def leader(self):
         """Pid of the leader."""
+        from servescope.runtime.election import LeaderLock
+
         return LeaderLock(self.folder).holder()
 
     def listener(self, name):
         """The status of a running listener, None while there is none."""
-        control = Control(self.folder)
-        try:
+        with closing(self.control) as control:
             return next(
                 (
                     status
@@ -108,8 +117,6 @@ class RunningDashboard:
                 ),
                 None,
             )
-        finally:
-            control.close()
 
     def port(self, name):
         return eventually(lambda: self.listener(name)).port
