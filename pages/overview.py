@@ -210,7 +210,9 @@ def _cards(evidence: Evidence) -> Props:
     )
     props: Props = {}
     for name, value, unit, threshold, judged, note in cards:
-        is_missing = value is None and now.requests is None and name not in {"p95", "p99"}
+        is_missing = value is None and (
+            name == "connections" or (now.requests is None and name not in {"p95", "p99"})
+        )
         state = card_state(threshold, judged) if threshold else GOOD
         bound = units.at_least(value) if unit == "s" else ""
         props |= stat(

@@ -394,6 +394,8 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
         return None
     said, judged = _running(evidence), current_listeners(evidence)
     requests = sum(one.requests for one in judged)
+    if not judged and said:
+        return _none_runs(evidence)
     if requests:
         enough = [one for one in judged if one.read >= FEWEST_FOR_P95]
         slowest = max((one for one in enough if one.p95_s is not None), key=_p95, default=None)
@@ -409,6 +411,8 @@ def ports_well(evidence: Evidence) -> Finding | None:
     if not _is_moment(evidence):
         return None
     said = _running(evidence)
+    if said and not current_listeners(evidence):
+        return _none_runs(evidence)
     depths = [one.accept_queue_depth for one in current_listeners(evidence)]
     depths += [one.accept_queue_depth for one in evidence.former_ports]
     known = [depth for depth in depths if depth is not None]
@@ -431,6 +435,19 @@ def ports_well(evidence: Evidence) -> Finding | None:
         )
     figure = Figure("waiting, most", max(known, default=None), "{connection}")
     return _well(evidence, "ports-well", ", ".join(said), figure, " at the ports")
+
+
+def _none_runs(evidence: Evidence) -> Finding:
+    """Of listeners that people have stopped, all there are: nothing is wrong, nor is anything well.
+
+    Those that should run and do not have a finding of their own.
+    """
+    hosted = [one for one in evidence.listeners if one.is_hosted]
+    running = Figure("listeners that run", 0)
+    names = ", ".join(one.name for one in hosted)
+    told = f"No listener runs ({names} {'is' if len(hosted) == 1 else 'are'} stopped): nobody "
+    told += "answers requests."
+    return Finding(Severity.NOTE, "none-runs", "listeners", told, (running,), "/servers")
 
 
 def _is_moment(evidence: Evidence) -> bool:

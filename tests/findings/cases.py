@@ -119,6 +119,13 @@ MOMENTS: Final = {
         moment(SERVING, replace(LOOP, state=ListenerState.STOPPED)),
         {"nothing-wrong": ("good", "1 of 2 listeners run (asgi is stopped)")},
     ),
+    "all listeners were stopped by a person": Case(
+        moment(
+            replace(SERVING, state=ListenerState.STOPPED),
+            replace(LOOP, state=ListenerState.STOPPED),
+        ),
+        {"none-runs": ("note", "No listener runs (wsgi, asgi are stopped): nobody answers")},
+    ),
     "nothing wrong, threads partly busy": Case(
         moment(replace(SERVING, busy_threads=5.0)), {"nothing-wrong": WELL}
     ),
