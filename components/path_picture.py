@@ -240,7 +240,7 @@ def _stages(
                     *(
                         _workers(path.workers)
                         if name == WORKERS
-                        else [*_fill(name, stage, is_now=is_now), _times(path, stage, scale)]
+                        else [*_fill(path, name, stage, is_now=is_now), _times(path, stage, scale)]
                     ),
                     html.Strong(mark, className="path-mark") if mark else None,
                     html.Span(f" State: {_SAID[state]}.", className="visually-hidden")
@@ -265,10 +265,11 @@ def _way(title: str, link: str, where: str) -> dcc.Link:
     return dcc.Link(title, href=below_prefix(path) + (f"?{text}" if text else ""))
 
 
-def _fill(name: str, stage: PathStage | None, *, is_now: bool) -> list[Any]:
+def _fill(path: RequestPath, name: str, stage: PathStage | None, *, is_now: bool) -> list[Any]:
     """How many requests are in a stage, as a text and drawn: of a capacity, or one by one."""
     if stage is None:
-        return [_said("none: a loop calls the app"), html.Span(className="path-dots")]
+        told = "none: a loop calls the app" if path.workers.loops else "not measured"
+        return [_said(told), html.Span(className="path-dots")]
     capacity = stage.capacity
     text = _reading(stage.newest_waiting, stage.most_waiting, is_now=is_now)
     if text is not None and name in {KERNEL, QUEUE}:

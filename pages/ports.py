@@ -10,6 +10,7 @@ from dash import html, register_page
 from components import panels
 from components.findings import verdict
 from components.live import LiveGraph, LivePage, Props, connect
+from components.status import HIDDEN
 from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
@@ -131,6 +132,12 @@ COLUMNS: Final = (
 )
 
 
+SHOWN: Final = {"display": "block"}
+ELSEWHERE: Final = (
+    "Sockets are looked at, not recorded: those of another host are on its own dashboard."
+)
+
+
 def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The findings, and every listening socket as of two seconds ago at most."""
     found = findings(gathering.at_ports(context, span), PORTS)
@@ -145,7 +152,10 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
                 "filled_text": units.text(filled, "1"),
             }
         )
+    elsewhere = "" if context.is_home else ELSEWHERE
     return {
+        "ports-own": {"style": HIDDEN if elsewhere else SHOWN},
+        "ports-elsewhere": {"children": elsewhere},
         "ports-verdict": {"children": verdict(found, "/ports")},
         "ports-sockets": {"rowData": rows},
     }
@@ -181,12 +191,16 @@ def layout(**_query: str) -> html.Div:
             "registered for the port (IANA) or often run there; another one may answer. Processes "
             "of other users have no name here unless this dashboard runs as root. Unix sockets "
             "have no port: the overview lists those of our listeners.",
-            panels.grid(
-                "ports-sockets",
-                COLUMNS,
-                height=260,
-                empty="Nobody listens on this host.",
+            html.Div(
+                panels.grid(
+                    "ports-sockets",
+                    COLUMNS,
+                    height=260,
+                    empty="Nobody listens on this host.",
+                ),
+                id="ports-own",
             ),
+            html.P(id="ports-elsewhere", className="dimmed"),
             of_now=True,
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),

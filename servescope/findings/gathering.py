@@ -235,7 +235,10 @@ def _measured(
     totals = _totals(context, span, answers, depths, backlogs)
     lost = context.store.total(span.query(catalog.RING_LOST)).count.sum()
     seconds = span.end - span.start
-    former = sorted(set(depths) - {str(one.port) for one in listed}) if span.fixed else ()
+    # Of the past, and of another host, nobody knows which listener had a port.
+    unknown = span.fixed or not context.is_home
+    known = {catalog.COMPARISON_PORT, *(str(one.port) for one in listed)}
+    former = sorted(set(depths) - known) if unknown else ()
     evidence = Evidence(
         seconds,
         listeners=tuple(found),

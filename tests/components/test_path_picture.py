@@ -99,6 +99,14 @@ def test_a_gauge_of_now_is_its_newest_reading_and_one_of_the_past_its_most(show,
     assert "up to 700 waiting" in past["queue"]
 
 
+def test_where_nothing_is_known_of_any_listener_no_loop_is_claimed(context, record):
+    record(Frame(START, gauge(catalog.CPU_UTILIZATION, 0.5, **{"cpu.logical_number": "all"})))
+    context.process.control.listeners.write_statuses([])
+    said = texts(picture(context, Span(START, START + 5, 1), "", is_now=True))
+    assert "not measured" in said
+    assert "none: a loop calls the app" not in said
+
+
 def test_where_nobody_asked_the_kernel_nobody_knows_which_clients_have_left(show, record):
     record(Frame(START, gauge(catalog.OPEN_CONNECTIONS, 3.0, listener="wsgi")))
     assert "3 open left by clients: unknown 0 new/s" in show()["clients"]

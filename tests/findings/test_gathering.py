@@ -25,6 +25,7 @@ from servescope.findings.judge import PATH
 from servescope.load.report import LagSummary, LatencySummary, Result
 from servescope.queries.path import request_paths
 from servescope.queries.residual import Clock, Residual
+from servescope.queries.snapshots import Snapshots
 from servescope.queries.span import Span, View
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
 from servescope.records.listeners import (
@@ -232,6 +233,20 @@ def test_a_name_is_that_of_a_listener_once_its_connections_were_counted(context)
     assert "requests to app flask took" in alone.sentence
     (held,) = findings(of_paths(request_paths(context, span, []), "flask"), PATH)
     assert held.sentence.startswith("Requests to app flask are 2 s on average in the app")
+
+
+def test_the_accept_queues_of_another_host_are_told_by_their_ports(context):
+    write(
+        context,
+        gauges=gauge(catalog.ACCEPT_QUEUE_DEPTH, 17.0, port="40001")
+        | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 16.0, port="40001")
+        | gauge(catalog.ACCEPT_QUEUE_DEPTH, 17.0, port=catalog.COMPARISON_PORT)
+        | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 16.0, port=catalog.COMPARISON_PORT),
+    )
+    assert moment(context).former_ports == []
+    elsewhere = replace(context, host="beta", snapshots=Snapshots(context.store.version))
+    (told,) = findings(at_ports(elsewhere), PORTS)
+    assert told.sentence.startswith("The accept queue of port 40001 was full in the last 5 s (17")
 
 
 def test_lost_requests_are_those_of_the_window(context):
