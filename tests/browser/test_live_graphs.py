@@ -121,8 +121,8 @@ def test_a_request_log_left_open_holds_no_more_after_120_polls(open_fresh_page):
     assert [row.split()[1] for row in rows] == [f"/{newest}/{row}" for row in range(50)]
 
 
-# Some forty actions a poll, seven of which change what a component shows.
-TOLD_A_POLL = 12
+# Dash dispatches some forty actions a poll.
+TOLD_A_POLL = 8
 COUNT_TOLD = """() => {
     window.told = 0;
     for (const store of dash_stores) store.subscribe(() => { told += 1; });
@@ -166,6 +166,31 @@ def test_react_looks_once_at_what_changes_at_once_and_within_an_event_at_each_ch
         }"""
     ) == [0, 1, 2, 0]
     opened.until("document.getElementById('run-message').textContent === 'e'")
+
+
+def test_react_looks_late_at_components_that_nobody_sees(open_page):
+    opened = open_page("/learn")
+    opened.until(IS_AT_REST)
+    opened.page.evaluate(COUNT_TOLD)
+    assert opened.page.evaluate(
+        """async () => {
+                const counts = [];
+                for (const [id, properties] of [
+                    ["tick", { interval: 30_000_000 }],
+                    ["_pages_store", { data: { title: document.title } }],
+                    ["learn-tried", { data: [] }], // in the browser's storage
+                ]) {
+                    told = 0;
+                    dash_clientside.set_props(id, properties);
+                    await Promise.resolve();
+                    counts.push(told);
+                }
+                told = 0;
+                dash_clientside.set_props("tick", { interval: 40_000_000 });
+                return counts;
+            }"""
+    ) == [0, 0, 1]
+    opened.until("told > 0")
 
 
 def test_that_a_callback_takes_long_is_shown(open_page):
