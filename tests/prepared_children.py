@@ -146,10 +146,12 @@ def next_order(orders: socket.socket) -> Order | None:
         if not line:
             return None
         reading, writing = os.pipe()
+        waiting, going_on = os.pipe()
         middle = os.fork()
         if middle == 0:
             pid = os.fork()
             if pid == 0:
+                os.read(waiting, 1)
                 order = Order(*json.loads(line))
                 place([0, 1, 2, *order.descriptors], given)
                 if order.leads_session:
@@ -157,10 +159,10 @@ def next_order(orders: socket.socket) -> Order | None:
                 return order
             os.write(writing, b"%d" % pid)
             os._exit(0)
-        os.close(writing)
-        os.waitpid(middle, 0)  # its child is an orphan now
+        os.waitpid(middle, 0)  # its child has its parent for good now, and may remember which
+        os.write(going_on, b"1")
         orders.send(os.read(reading, 64))
-        for descriptor in (reading, *given):
+        for descriptor in (reading, writing, waiting, going_on, *given):
             os.close(descriptor)
 
 
