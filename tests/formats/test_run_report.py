@@ -96,7 +96,7 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     assert "connection refused: 4, connection cut off: 6" in text
     assert "Phases of a request at the client" in text
     assert f"wait: {PHASES['wait']}" in text
-    assert f"Server, {120 * (SECONDS + 1):,} requests that wsgi read" in text
+    assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
     assert "120 req/s for 90 s" in text
 
 
