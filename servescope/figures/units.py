@@ -65,6 +65,9 @@ _LENGTHS: Final = (
 
 _WHOLE_PERCENT: Final = 9.95
 _LEAST_PERCENT: Final = 0.001
+_ALMOST_ALL: Final = 99.5
+_MOST_TOLD: Final = 99.9
+_ALL: Final = 100.0
 _DIGITS: Final = 4
 _LEAST_SHARED: Final = 0.05
 _MOST_SHARED: Final = 1e5
@@ -136,6 +139,8 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
         return NOTHING, ""
     scale = scale_for(unit, abs(value))
     shown = value * scale.factor
+    if unit == "1" and _ALMOST_ALL <= shown < _ALL:  # neither of which is 100 %
+        return (number(shown) if shown < _MOST_TOLD else f"> {_MOST_TOLD}"), "%"
     if scale.suffix == "%" and abs(shown) >= _WHOLE_PERCENT:
         return f"{shown:,.0f}", "%"
     if scale.suffix == "%" and 0 < abs(shown) < _LEAST_PERCENT:

@@ -9,6 +9,7 @@ from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
 from servescope.records.listeners import ConcurrencyModel, ListenerState
+from servescope.records.server_kinds import ServerKind
 from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ SILENT_UNTIL_S: Final = 7_200.0
 
 _ALL_BUT: Final = 0.05
 """Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
+
+_ARRIVAL: Final = "their arrival in the kernel"
+_CLOCK_BEGINS: Final = {ServerKind.LISTENER: _ARRIVAL, ServerKind.APP: "the call of the app"}
+"""From when on the duration of a request to a server is counted, by its kind."""
 
 
 def is_measured(evidence: Evidence) -> bool:
@@ -297,7 +302,7 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
             state,
             "slow",
             one.called,
-            f"{told}, counted from their arrival in the kernel.",
+            f"{told}, counted from {_CLOCK_BEGINS.get(one.kind, _ARRIVAL)}.",
             (Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")),
             f"/latency?listener={one.name}",
         )

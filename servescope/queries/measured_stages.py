@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.context import QueryContext
 
-_MAYBE_UNMEASURED: Final[Mapping[ServerKind, frozenset[str]]] = {
+MAYBE_UNMEASURED: Final[Mapping[ServerKind, frozenset[str]]] = {
     ServerKind.LISTENER: frozenset(("kernel",)),
     ServerKind.APP: frozenset(("kernel", "read", "queue", "write")),
 }
@@ -62,7 +62,7 @@ def measured_stages(context: QueryContext, span: Span) -> IsMeasured:
         if sum_s > 0:
             return True
         kind = kind or server_kinds(context)(server)
-        if stage not in _MAYBE_UNMEASURED.get(kind, ()):
+        if stage not in MAYBE_UNMEASURED.get(kind, ()):
             return True
         key = ("stages with time", start, end, (context.newest() or 0) // _ANEW_S)
         return (server, stage) in context.snapshots.keep(key, ask)

@@ -20,9 +20,11 @@ from servescope import catalog
 from servescope.actions.load_targets import load_targets
 from servescope.load.plan import check
 from servescope.load.targets import core_beside
+from servescope.queries.measured_stages import MAYBE_UNMEASURED
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
 from servescope.records.requests import Stage
+from servescope.records.server_kinds import ServerKind
 from servescope.runtime.listener_config import temporary_listener
 from servescope.runtime.run_series import await_second
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
@@ -153,11 +155,13 @@ class VerdictReconciler:
         if judged.host is not None:
             return Destination(side, judged.label, target)
         listener = judged.listener
+        is_app = load_targets(self._control, self._settings).app(listener) is not None
+        kind = ServerKind.APP if is_app else ServerKind.LISTENER
         return Destination(
             side,
             listener,
             target,
-            stages_between=partial(self._stages_between, listener),
+            stages_between=partial(self._stages_between, listener, kind),
             unfinished=partial(self._unfinished, listener),
         )
 
@@ -167,8 +171,10 @@ class VerdictReconciler:
         spec = temporary_listener(self._settings, model, model, side.app, core)
         return AppToHost(side.label, spec)
 
-    def _stages_between(self, listener: str, begin_s: float, end_s: float) -> dict[str, float]:
-        """Mean milliseconds of each stage of a listener; waits for the last second."""
+    def _stages_between(
+        self, listener: str, kind: ServerKind, begin_s: float, end_s: float
+    ) -> dict[str, float]:
+        """Mean milliseconds of each stage that was measured; waits for the last second."""
         await_second(self._store, int(end_s))
         query = Query(
             catalog.STAGE_DURATION,
@@ -183,8 +189,11 @@ class VerdictReconciler:
             for group, sum_s, count in zip(found.groups, found.sum_s, found.count, strict=True)
             if count
         }
-        # A stage that no request has been in took no time; without any, nothing is known.
-        return {name: means.get(name, 0.0) for name in _STAGES} if means else {}
+        if not means:
+            return {}
+        # A stage that no request has been in took no time, unless its recorder knows nothing of it.
+        unknown = MAYBE_UNMEASURED[kind] - {name for name, mean_ms in means.items() if mean_ms}
+        return {name: means.get(name, 0.0) for name in _STAGES if name not in unknown}
 
     def _follow(self, verdict_id: int, generator_pid: int) -> None:
         self._generator_pid = generator_pid

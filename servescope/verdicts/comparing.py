@@ -23,7 +23,7 @@ from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
 from servescope.verdicts.side_runs import run_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from servescope.records.scenarios import Scenario
     from servescope.statistics.sequential_verdict import PairOrder, SequentialVerdict, Verdict
@@ -288,14 +288,18 @@ class PairedComparison:
 
     def _stages(self) -> tuple[StageDifference, ...]:
         """Where the difference lies. Each interval holds by itself: they explain, and judge not."""
-        found = {side: [_stages_of(run) for run in runs] for side, runs in self._runs.items()}
-        before, after = found[Side.BEFORE], found[Side.AFTER]
-        if not before or not all((*before, *after)):
+        runs = [run for side in Side for run in self._runs[side]]
+        if not runs or not all(run.stages_ms for run in runs):
+            return ()
+        # What one of them does not measure lies outside for both.
+        shared = [stage for stage in STAGES if all(stage in run.stages_ms for run in runs)]
+        found = {side: [_stages_of(run, shared) for run in self._runs[side]] for side in Side}
+        if not all(one for of_side in found.values() for one in of_side):
             return ()
         differences = []
-        for stage in STAGES:
-            of_before = np.array([one[stage] for one in before])
-            of_after = np.array([one[stage] for one in after])
+        for stage in (*shared, OUTSIDE):
+            of_before = np.array([one[stage] for one in found[Side.BEFORE]])
+            of_after = np.array([one[stage] for one in found[Side.AFTER]])
             interval = mean_interval(of_after - of_before, ALPHA)
             differences.append(
                 StageDifference(
@@ -378,12 +382,13 @@ def _medians_of(run: SideRun) -> dict[str, float]:
     return {name: median for name, median in medians.items() if median}
 
 
-def _stages_of(run: SideRun) -> dict[str, float]:
-    """Mean milliseconds in each of STAGES; empty where they are not known."""
+def _stages_of(run: SideRun, stages: Iterable[str]) -> dict[str, float]:
+    """Mean milliseconds in each of these and OUTSIDE of them; empty where they are not known."""
     mean_ms = run.result.latency_ms.mean
-    if not run.stages_ms or mean_ms is None:
+    if mean_ms is None:
         return {}
-    return {**run.stages_ms, OUTSIDE: mean_ms - sum(run.stages_ms.values())}
+    within = {stage: run.stages_ms[stage] for stage in stages}
+    return {**within, OUTSIDE: mean_ms - sum(within.values())}
 
 
 def geometric_mean(values: list[float | None]) -> float:

@@ -405,6 +405,10 @@ MOMENTS: Final = {
         moment(replace(SERVING, requests=1, p95_s=2.0)),
         {"slow": ("warn", "The one request to listener wsgi took 2 s, counted")},
     ),
+    "an app under another server is slow": Case(
+        moment(replace(SERVING, kind=ServerKind.APP, name="shop", p95_s=2.0)),
+        {"slow": ("warn", "to app shop took 2 s or longer, counted from the call of the app.")},
+    ),
     "the host is busy": Case(
         moment(SERVING, host=replace(QUIET_HOST, cpu_utilization=0.95)),
         {"cpu": ("warn", "The host's CPU is 95 % busy.")},

@@ -10,16 +10,18 @@ from functools import partial
 
 import pytest
 
+from servescope import catalog, histogram
 from servescope.actions.hostable_apps import BUNDLED_ASGI, BUNDLED_WSGI
 from servescope.records.listeners import ConcurrencyModel, ListenerState, ListenerStatus
 from servescope.records.load import RunState
 from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.records.server_kinds import ServerKind
 from servescope.records.verdicts import JudgedSide, VerdictPlan
 from servescope.runtime.verdicts import VerdictReconciler
 from servescope.settings import Settings
 from servescope.statistics.sequential_verdict import Side
-from servescope.store.base import Batch, Frame
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests.named_server import named_server
 from tests.processes import children
@@ -209,6 +211,26 @@ def test_the_next_leader_ends_what_a_dead_one_left(control, verdicts):
     verdicts().abandon_orphans()
     over = control.verdicts.by_id(number)
     assert (over.state, over.message) == (RunState.FAILED, "The process that ran it ended.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "stages"),
+    [
+        (ServerKind.APP, {"app": 20.0, "body": 0.0}),
+        (ServerKind.LISTENER, {"read": 0.0, "queue": 0.0, "app": 20.0, "body": 0.0, "write": 0.0}),
+    ],
+)
+def test_a_stage_that_a_recorder_cannot_measure_is_none_of_a_run(verdicts, kind, stages):
+    reconciler, second = verdicts(), int(time.time())
+    durations = {"kernel": 0.0, "read": 0.0, "queue": 0.0, "app": 0.02, "body": 0.0, "write": 0.0}
+    of_stages = {
+        SeriesKey(catalog.STAGE_DURATION, (("listener", "shop"), ("stage", stage))): HistogramDelta(
+            histogram.count([duration]), duration
+        )
+        for stage, duration in durations.items()
+    }
+    reconciler._store.write(Batch([Frame(second, histograms=of_stages)]))
+    assert reconciler._stages_between("shop", kind, second, second) == pytest.approx(stages)
 
 
 @pytest.mark.parametrize(

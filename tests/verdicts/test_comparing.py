@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,22 @@ def test_the_stages_and_the_rest_add_up_to_the_mean_latency(compare):
     rest = next(one for one in stages if one.stage == OUTSIDE)
     assert rest.low_ms < 6 < rest.high_ms
     assert rest.low_ms > 0
+
+
+def test_a_stage_that_one_side_does_not_measure_lies_outside_for_both(compare, monkeypatch):
+    comparison, runs = compare()
+
+    def run_on(destination, *how):
+        run = runs(destination, *how)
+        measured = {"app": 2.0, "body": 1.0} if destination.side is Side.AFTER else STAGE_MS
+        return replace(run, stages_ms=measured)
+
+    monkeypatch.setattr(comparing, "run_on", run_on)
+    list(comparison.pairs())
+    stages = {one.stage: one for one in comparison.outcome().stages}
+    assert list(stages) == ["app", "body", OUTSIDE]
+    assert stages[OUTSIDE].before_ms == pytest.approx(10, rel=0.02)
+    assert stages[OUTSIDE].after_ms == pytest.approx(9, rel=0.02)
 
 
 def test_of_a_mix_the_median_of_each_request_is_told(compare):
