@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import dash_mantine_components as dmc
@@ -15,6 +16,8 @@ Props = dict[str, dict[str, Any]]
 GOOD: Final = ""
 WARN: Final = "warn"
 BAD: Final = "bad"
+
+_BEFORE_UNIT: Final = re.compile(r"(?<=\d) (?=(?:µs|ms|s|min|h|d|%)(?!\w))")
 
 
 def stat_card(card_id: str, label: str, explained: str) -> dmc.Card:
@@ -52,8 +55,10 @@ def stat(
 ) -> Props:
     """Properties of a card; the figure takes colour only when its state is not good.
 
-    `bound` stands before the figure: `≥ ` where it is a lower bound.
+    `bound` stands before the figure: `≥ ` where it is a lower bound. No line of the note ends
+    between a number and its unit.
     """
+    note = _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", note)
     number, suffix = units.quantity(value, unit)
     return {
         f"{card_id}-value": {

@@ -48,7 +48,8 @@ def test_the_limits_are_named_and_drawn_while_there_are_any(open_page, machine):
     opened.until(SENTENCE, "Limited to 210 MiB of ")
     opened.follow("Overview")
     opened.until(
-        "document.querySelector('#memory-note')?.textContent === 'mean of 5 s; 95 % of our limit'"
+        "document.querySelector('#memory-note')?.textContent"
+        ".replaceAll('\u00a0', ' ') === 'mean of 5 s; 95 % of our limit'"
     )
     opened.until(
         "document.querySelector('#overview-verdict')?.textContent"
@@ -60,4 +61,7 @@ def test_the_limits_are_named_and_drawn_while_there_are_any(open_page, machine):
     opened.until(f"!{SECTION}")
     opened.wait_drawn("host-cpu")
     opened.follow("Overview")
-    opened.until("document.querySelector('#memory-note')?.textContent === 'used, mean of 5 s'")
+    opened.until(
+        "document.querySelector('#memory-note')?.textContent"
+        ".replaceAll('\u00a0', ' ') === 'used, mean of 5 s'"
+    )

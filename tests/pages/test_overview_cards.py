@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from components.cards import stat
 from servescope.findings.evidence import Evidence, HostEvidence, TotalsEvidence
 from tests.page_files import live_pages
 
@@ -21,7 +22,7 @@ def notes(app):
         props = page._cards(evidence)
         return SimpleNamespace(
             **{
-                name: props[f"{name}-note"]["children"]
+                name: props[f"{name}-note"]["children"].replace("\N{NO-BREAK SPACE}", " ")
                 for name in ("errors", "p95", "p99", "queue", "cpu", "memory")
             }
         )
@@ -75,3 +76,10 @@ def test_they_say_of_when_the_figures_of_host_and_queue_are(notes):
         "mean of 40 s; 80 % of our limit",
         "mean of 40 s; 100 % of our limit",
     )
+
+
+def test_no_line_of_a_note_ends_between_a_number_and_its_unit():
+    note = stat("one", 1.0, "1", note="deepest in 5 s; 0 % of backlog, 2 min 40 s of 163 seconds")
+    kept = ("5\N{NO-BREAK SPACE}s;", "0\N{NO-BREAK SPACE}%", "2\N{NO-BREAK SPACE}min")
+    assert all(one in note["one-note"]["children"] for one in kept)
+    assert "163 seconds" in note["one-note"]["children"]
