@@ -77,11 +77,16 @@ def fill(opened, label, value):
     field.press("Tab")
 
 
+def change(opened, name):
+    """Choose a listener by the button of its card."""
+    press(opened, f"Change: {name}")
+    opened.until("name => document.getElementById('server-chosen').value === name", name)
+
+
 def revert(opened):
     """Give up what was typed for the chosen listener and for `wsgi`: the next test would see it."""
-    for name in (value(opened, "server-chosen"), "wsgi"):
-        press(opened, f"Change: {name}")
-        opened.until("name => document.getElementById('server-chosen').value === name", name)
+    for name in dict.fromkeys((value(opened, "server-chosen"), "wsgi")):
+        change(opened, name)
         # By the page itself: an answer may disable it between a look at it and a click.
         opened.page.evaluate("document.getElementById('server-revert').click()")
         opened.until("document.getElementById('server-revert').disabled")
@@ -93,7 +98,7 @@ def servers(visit, dashboard):
     """The page with the listener `wsgi` chosen; what was changed is taken back at the end."""
     opened = visit("Servers").wait_drawn("servers-rate")
     port = dashboard.port("wsgi")
-    choose(opened, "Listener", "wsgi")
+    change(opened, "wsgi")
     opened.until("port => document.getElementById('server-port').value == port", str(port))
     yield opened
     revert(opened)
