@@ -20,6 +20,7 @@ from servescope.run_files.document import RunDocument
 from servescope.verdicts import comparing
 from servescope.verdicts.comparing import PairedComparison
 from servescope.verdicts.wording import CAVEAT
+from tests.prepared_children import forked_children
 from tests.verdicts.test_comparing import result
 
 APP = """
@@ -31,6 +32,13 @@ def app(environ, start_response):
     return [b"ok"]
 """
 BRIEF = ("--rate", 40, "--seconds", 0.25, "--pairs", 5, "--judge", "p50")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_processes():
+    """The processes that host an app, and those that send each load, are forked."""
+    with forked_children():
+        yield
 
 
 @pytest.fixture
