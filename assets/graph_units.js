@@ -7,6 +7,9 @@
   const NOTHING = "—";
   const WHOLE_FROM = 99.95; // from there on one decimal would round up to 100.0
   const WHOLE_PERCENT_FROM = 9.95;
+  const ALMOST_ALL = 99.5; // per cent of a whole: what is less than all does not read as all
+  const MOST_TOLD = 99.9;
+  const ALL = 100;
   const LEAST = 0.001; // of a unit; less is said to be less than this
   const FEW_DECADES = 50; // a logarithmic axis of fewer has ticks at 2 and 5 as well
   const FINER = [
@@ -40,7 +43,10 @@
     const size = Math.abs(value);
     if (suffix && value > 0 && value < LEAST) return `< ${LEAST} ${suffix}`;
     const isWhole = suffix === "%" && size >= WHOLE_PERCENT_FROM;
-    const shown = isWhole ? Math.round(value).toLocaleString("en-US") : number(value);
+    let shown = isWhole ? Math.round(value).toLocaleString("en-US") : number(value);
+    if (reading.share && value >= ALMOST_ALL && value < ALL) {
+      shown = value < MOST_TOLD ? number(value) : `> ${MOST_TOLD}`;
+    }
     const [one, many] = reading.noun;
     const unit = many ? (shown === "1" ? one : many) : suffix;
     return unit ? `${shown} ${unit}` : shown;

@@ -338,7 +338,7 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
     is what base units were multiplied by, `times` what a drawn value is to be multiplied by. From
     `longest` on, in seconds, a percentile is a lower bound. `scales` are those in which a lower
     bound reads alone, and ticks of a logarithmic axis where they lie too far apart for one: least
-    value, factor, suffix.
+    value, factor, suffix. Of a `share` all is 100 %, which a little less does not read as.
     """
     return {
         "factor": 1.0 if log else scale.factor,
@@ -346,6 +346,7 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
         "suffix": scale.suffix,
         "base": scale_of_base(unit).suffix,
         "noun": list(noun(unit)),
+        "share": unit == "1",
         "longest": LONGEST_S if unit == "s" else None,
         "scales": [[one.least, one.factor, one.suffix] for one in _tick_scales(unit)]
         if log or unit == "s"

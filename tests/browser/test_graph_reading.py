@@ -163,7 +163,7 @@ def test_a_logarithmic_axis_around_one_value_has_few_ticks(visit):
 
 def test_a_share_and_a_count_read_as_in_a_card(visit):
     opened = visit("Host")
-    values = [0.0, 3e-6, 0.000421, 0.0123, 0.0996, 0.9996, 1.234]
+    values = [0.0, 3e-6, 0.000421, 0.0123, 0.0996, 0.996, 0.9996, 1.0, 1.234]
     for unit in ("1", units.CORES):
         (scale,) = units.scales(unit)
         reading = units.reading(unit, scale)

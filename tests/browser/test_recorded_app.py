@@ -31,7 +31,7 @@ def test_a_run_on_an_app_that_records_shows_its_stages(app, open_page, dashboard
     run = start(opened, dashboard)
     assert (run.plan.listener, run.result["answered"]) == (NAME, 80)
     result = opened.page.locator("#load-now .verdict")
-    result.get_by_text(re.compile(f"app {NAME} answered", re.IGNORECASE)).wait_for()
+    result.get_by_text(re.compile(f"app {NAME} ", re.IGNORECASE)).wait_for()
     page = open_page(f"/runs/{run.id}").wait_drawn("one-run-stages").page
     stages = page.locator("#one-run-stage-table")
     stages.get_by_text("app", exact=True).first.wait_for()

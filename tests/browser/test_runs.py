@@ -82,7 +82,7 @@ def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds(
         assert text in said
     assert not opened.page.locator("#time-bar").is_visible()
     assert not opened.page.locator("#one-run-stop").is_visible()
-    assert opened.page.locator("#standing").text_content() == "past", "nothing of it is live"
+    opened.until("document.getElementById('standing').textContent === 'past'")
     assert fits(opened)
     run = run_of(dashboard, number)
     drawn = [x for trace in opened.points("one-run-rates") for x in trace["x"]]

@@ -109,7 +109,7 @@ def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page
         panel_says(opened, RESULT["sentence"])
         panel_says(opened, "2 pairs do not count: the load generator was late in them.")
         panel_says(opened, "+8.0 % to +12.0 %")
-        panel_says(opened, "+1.500 to +2.500 ms")
+        panel_says(opened, "+1.5 ms to +2.5 ms")
         panel_says(opened, "too few pairs")
         opened.until("document.querySelectorAll('#verdict .js-plotly-plot').length === 1")
         opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

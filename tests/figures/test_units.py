@@ -149,6 +149,7 @@ def test_a_linear_axis_has_values_in_its_unit_and_a_logarithmic_one_in_the_base_
         "suffix": "ms",
         "base": "s",
         "noun": ["", ""],
+        "share": False,
         "longest": 64.0,
         "scales": [[one.least, one.factor, one.suffix] for one in units.scales("s")[:4]],
     }
@@ -157,6 +158,8 @@ def test_a_linear_axis_has_values_in_its_unit_and_a_logarithmic_one_in_the_base_
     assert units.reading("By", scale_for("By", 1.0))["longest"] is None
     connections = units.reading("{connection}", scale_for("{connection}", 1.0))
     assert connections["noun"] == ["connection", "connections"]
+    assert units.reading("1", scale_for("1", 1.0))["share"]
+    assert not units.reading(units.CORES, scale_for(units.CORES, 1.0))["share"], "2 cores are 200 %"
 
 
 def test_values_travel_with_four_digits_and_gaps_as_none():
