@@ -136,7 +136,7 @@
   // The dashed lines: what each was in the span before that the view is compared with.
   function earlierRowsAt(entry, index) {
     const ms = scope.graphs.toEpochMs(entry.data[0].x[index]);
-    return scope.graphs.faintOf(entry).flatMap((trace) => {
+    return scope.graphs.earlierOf(entry).flatMap((trace) => {
       const at = nearestOf(entry, trace.x, ms);
       if (at === null) return [];
       return [rowAt(entry, trace, at, `${trace.name}, ${scope.view.comparedSpan()}`)];

@@ -61,7 +61,7 @@
   // The lines of an earlier span that no line of this one names: the sum of stacked ones.
   function earlierOf(entry, lines) {
     const own = new Set(lines.map((line) => line.name));
-    return entry.faint
+    return entry.earlier
       .filter((trace) => !own.has(trace.name))
       .map(({ name, line }) => ({ name: `${name}, earlier`, colour: line.color, dash: line.dash, isMark: true }));
   }

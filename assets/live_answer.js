@@ -54,7 +54,7 @@
 
   function setGraphs(all) {
     for (const [id, entry] of Object.entries(all)) {
-      if (entry.figure) scope.graphs.setFigure(id, entry.figure, entry.faint);
+      if (entry.figure) scope.graphs.setFigure(id, entry.figure, entry.earlier);
       else scope.graphs.append(id, entry);
       if (entry.legend) scope.graphs.setLegend(id, entry.legend, entry.of);
     }

@@ -83,7 +83,7 @@
     line.className = "graph-cursor";
     line.hidden = true;
     host.replaceChildren(plot, note, line);
-    const entry = { id, host, plot, note, line, data: [], faint: [], layout: {}, inSight: true };
+    const entry = { id, host, plot, note, line, data: [], earlier: [], layout: {}, inSight: true };
     entries.set(id, entry);
     sight.observe(host);
     sizes.observe(host);
@@ -204,8 +204,8 @@
   const shownOf = (entry) => entry.data.filter((trace) => scope.legend.isShown(entry, trace.name));
 
   // The lines of an earlier span, of those that are shown; of stacked ones there is their sum alone.
-  const faintOf = (entry) =>
-    entry.faint.filter((trace) => isStacked(entry) || scope.legend.isShown(entry, trace.name));
+  const earlierOf = (entry) =>
+    entry.earlier.filter((trace) => isStacked(entry) || scope.legend.isShown(entry, trace.name));
 
   // Each area reaches from zero to the sum of all below it: the highest is drawn first.
   function stacked(entry) {
@@ -291,7 +291,7 @@
     const traces = isStacked(entry)
       ? stacked(entry)
       : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
-    window.Plotly.react(entry.plot, [...faintOf(entry), ...traces], layoutOf(entry), CONFIG);
+    window.Plotly.react(entry.plot, [...earlierOf(entry), ...traces], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     const isBlank = isEmpty(entry);
     if (isBlank) entry.note.textContent = noteOf(entry);
@@ -375,14 +375,14 @@
     scope.view.showRequests(from, to, listener ? { ...narrowed, listener } : narrowed);
   }
 
-  // `faint`: lines of an earlier span, drawn at the times of this one.
-  function setFigure(id, figure, faint = []) {
+  // `earlier`: lines of an earlier span, drawn at the times of this one.
+  function setFigure(id, figure, earlier = []) {
     const entry = enter(id);
     if (!entry) return;
     entry.data = figure.data;
     entry.layout = figure.layout;
-    entry.faint = faint;
-    if (overTime(entry)) for (const trace of [...entry.data, ...faint]) trace.x = shownAll(trace.x);
+    entry.earlier = earlier;
+    if (overTime(entry)) for (const trace of [...entry.data, ...earlier]) trace.x = shownAll(trace.x);
     scope.tools.offer(entry);
     mark(entry);
   }
@@ -391,7 +391,7 @@
   function blank() {
     for (const entry of entries.values()) {
       entry.data = [];
-      entry.faint = [];
+      entry.earlier = [];
       scope.legend.clear(entry);
       mark(entry);
     }
@@ -463,6 +463,6 @@
   scope.graphs = {
     setFigure, append, blank, setFrame, setLegend, drawFirst, // for answers
     all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
-    overTime, valuesOf, faintOf, shown, toEpochMs, cellNear, openCell, openRequests,
+    overTime, valuesOf, earlierOf, shown, toEpochMs, cellNear, openCell, openRequests,
   };
 })();

@@ -65,7 +65,7 @@ class Plot(Protocol):
     def legend(self, rows: Any, shape: dict[str, Any]) -> list[dict[str, str]]:
         """Name, colour and dash of each line; a `value` where the browser cannot read it off."""
 
-    def faint(self, rows: Any, shape: dict[str, Any], later_s: int) -> list[Figure]:
+    def earlier(self, rows: Any, shape: dict[str, Any], later_s: int) -> list[Figure]:
         """Traces of an earlier span, drawn so much later; none where they would say nothing."""
 
 
@@ -273,7 +273,7 @@ def answer(
             known = graph.plot.shape(rows)
             entry = {"figure": graph.plot.figure(rows, known)}
             entry |= _legend(graph, rows, known, span)
-            entry |= _faint(graph, source, view, span, known, filters)
+            entry |= _earlier(graph, source, view, span, known, filters)
         shapes[graph.id] = known or {}
         if entry:
             graphs[graph.id] = entry
@@ -328,7 +328,7 @@ def _renewed_after_s(span: Span) -> int:
     return max(RENEW_S, RENEW_STEPS * span.step)
 
 
-def _faint(
+def _earlier(
     graph: LiveGraph,
     context: QueryContext,
     view: View,
@@ -341,8 +341,9 @@ def _faint(
     if not offset or graph.whole_span:
         return {}
     kept = {name: shape[name] for name in graph.kept}
-    earlier = span.earlier(offset, ahead=_renewed_after_s(span) if view.live else 0)
-    return {"faint": graph.plot.faint(graph.ask(context, earlier, filters, **kept), shape, offset)}
+    before = span.earlier(offset, ahead=_renewed_after_s(span) if view.live else 0)
+    rows = graph.ask(context, before, filters, **kept)
+    return {"earlier": graph.plot.earlier(rows, shape, offset)}
 
 
 def _newest_run(context: QueryContext) -> list[float | None] | None:

@@ -73,7 +73,7 @@ class DistributionPlot:
         """The whole figure again."""
         return {"figure": self.figure(rows, shape)}
 
-    def faint(self, rows: Distribution, shape: dict[str, Any], later_s: int) -> list[Figure]:
+    def earlier(self, rows: Distribution, shape: dict[str, Any], later_s: int) -> list[Figure]:
         """None: two distributions over each other read as one."""
         del rows, shape, later_s
         return []

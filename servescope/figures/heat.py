@@ -84,7 +84,7 @@ class HeatPlot:
         del rows, shape
         return []
 
-    def faint(self, rows: Heat, shape: dict[str, Any], later_s: int) -> list[Figure]:
+    def earlier(self, rows: Heat, shape: dict[str, Any], later_s: int) -> list[Figure]:
         """None: cells that lie over each other cannot be told apart."""
         del rows, shape, later_s
         return []

@@ -115,7 +115,7 @@ class LinePlot:
             for name, style in zip(names, self.styles(names), strict=True)
         ]
 
-    def faint(self, rows: Lines, shape: Shape, later_s: int) -> list[Figure]:
+    def earlier(self, rows: Lines, shape: Shape, later_s: int) -> list[Figure]:
         """Lines of an earlier span, `later_s` seconds later; of stacked ones their sum."""
         x = ((rows.times + later_s) * _MS).tolist()
         known = dict(zip(rows.names, rows.values, strict=True))

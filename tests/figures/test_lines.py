@@ -269,7 +269,7 @@ def test_an_earlier_span_is_drawn_dashed_at_the_times_of_the_later_one():
     plot = LinePlot()
     now = lines([100, 101], a=[1, 2], b=[3, 4])
     earlier = lines([40, 41], a=[5, NAN], c=[9, 9])
-    (trace,) = plot.faint(earlier, plot.shape(now), 60)
+    (trace,) = plot.earlier(earlier, plot.shape(now), 60)
     assert (trace["name"], trace["x"], trace["y"]) == ("a", [100_000, 101_000], [5.0, None])
     assert trace["line"]["dash"] == "dash"
     assert trace["line"]["color"] == plot.figure(now, plot.shape(now))["data"][0]["line"]["color"]
@@ -278,13 +278,13 @@ def test_an_earlier_span_is_drawn_dashed_at_the_times_of_the_later_one():
 def test_of_stacked_lines_the_sum_of_the_earlier_span_is_drawn():
     plot = LinePlot(stacked=True)
     rows = lines([100, 101], a=[1, 2], b=[3, NAN])
-    (trace,) = plot.faint(rows, plot.shape(rows), 0)
+    (trace,) = plot.earlier(rows, plot.shape(rows), 0)
     assert (trace["name"], trace["y"]) == ("all together", [4.0, None])
 
 
 def test_an_earlier_span_without_any_of_the_lines_adds_nothing():
     plot = LinePlot()
-    assert plot.faint(lines([40], c=[9]), plot.shape(lines([100], a=[1])), 60) == []
+    assert plot.earlier(lines([40], c=[9]), plot.shape(lines([100], a=[1])), 60) == []
 
 
 def luminance(colour):
