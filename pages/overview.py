@@ -189,7 +189,7 @@ def _cards(evidence: Evidence) -> Props:
             "{connection}",
             thresholds.ACCEPT_QUEUE,
             filled,
-            _queue_note(filled, of_window),
+            _queue_note(now.accept_queue_depth, filled, of_window),
         ),
         (
             "cpu",
@@ -273,8 +273,10 @@ def _errors_note(now: TotalsEvidence, of_window: str) -> str:
     return f"no request in {of_window}" if now.requests == 0 else f"5xx in {of_window}"
 
 
-def _queue_note(filled: float | None, of_window: str) -> str:
+def _queue_note(depth: float | None, filled: float | None, of_window: str) -> str:
     """Of when the depth is, and how much of the backlog it fills, where there is one."""
+    if depth is None:
+        return f"no port measured in {of_window}"
     deepest = f"deepest in {of_window}"
     return deepest if filled is None else f"{deepest}; {units.text(filled, '1')} of backlog"
 

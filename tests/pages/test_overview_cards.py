@@ -54,10 +54,12 @@ def test_of_a_past_without_data_nothing_was_measured(notes):
 def test_they_say_of_when_the_figures_of_host_and_queue_are(notes):
     none = notes(TotalsEvidence(3, 0, 0), HostEvidence(0.5, memory_utilization=0.1))
     assert (none.queue, none.cpu, none.memory) == (
-        "deepest in 40 s",
+        "no port measured in 40 s",
         "mean of 40 s",
         "used, mean of 40 s",
     )
+    without_backlog = notes(TotalsEvidence(3, 0, 0, accept_queue_depth=0))
+    assert without_backlog.queue == "deepest in 40 s"
     said = notes(
         TotalsEvidence(3, 0, 0, accept_queue_depth=32, accept_backlog=128),
         HostEvidence(0.5, memory_utilization=0.1, load_average=6.41),
