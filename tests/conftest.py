@@ -10,7 +10,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 # A law holds or does not; how long a busy machine takes over an example is no part of it.
 settings.register_profile("servescope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -89,6 +90,16 @@ def folder_of(item):
     return item.path.relative_to(TESTS).parts[0]
 
 
+@settings(max_examples=1, database=None)
+@given(st.none())
+def _have_hypothesis_register_its_random(_nothing):
+    """Have its first example be over.
+
+    It looks then for who refers to its source of random numbers. What is frozen is not looked at,
+    and from Python 3.14 on that is all of it: it would warn that nobody does.
+    """
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Have no collection of garbage walk over 13,000 tests and all that they import.
@@ -97,6 +108,7 @@ def pytest_collection():
     find hardly any garbage. Afterwards one takes 0.4 s, and many a test asks for it at its end to
     hear of what it left open.
     """
+    _have_hypothesis_register_its_random()
     gc.disable()
     try:
         return (yield)

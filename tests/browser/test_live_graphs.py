@@ -178,7 +178,7 @@ def test_react_looks_late_at_components_that_nobody_sees(open_page):
                 for (const [id, properties] of [
                     ["tick", { interval: 30_000_000 }],
                     ["_pages_store", { data: { title: document.title } }],
-                    ["learn-tried", { data: [] }], // in the browser's storage
+                    ["learn-tried", { data: {} }], // in the browser's storage
                 ]) {
                     told = 0;
                     dash_clientside.set_props(id, properties);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from contextlib import suppress
 
 import pytest
 
@@ -47,8 +46,10 @@ def ask(dashboard):
 
     def ask_for(*paths):
         for path in paths:
-            with suppress(urllib.error.HTTPError):
+            try:
                 urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port('wsgi')}{path}").close()
+            except urllib.error.HTTPError as error:
+                error.close()
 
     return ask_for
 

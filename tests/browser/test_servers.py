@@ -292,7 +292,8 @@ def test_a_change_that_another_person_takes_back_at_once_is_seen(servers, dashbo
     fill(servers, "Threads", "3")
     press(servers, "Apply")
     wait_answer(servers, "Applied: threads 3")
-    dashboard.control.listeners.discard_overrides("wsgi")
+    with closing(dashboard.control) as control:
+        control.listeners.discard_overrides("wsgi")
     servers.until("document.getElementById('server-threads').value === '8'")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from contextlib import closing
 
 import pytest
 
@@ -26,7 +27,8 @@ def is_range_captured(dashboard, url):
     asked = urllib.request.Request(f"{url}large/primes.txt", headers={"Range": "bytes=0-9"})
     with urllib.request.urlopen(asked, timeout=60) as answer:
         answer.read()
-    return dashboard.control.captures.newest().captured > 0
+    with closing(dashboard.control) as control:
+        return control.captures.newest().captured > 0
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -51,7 +53,8 @@ def test_by_keyboard_alone_a_second_visit_is_guessed_and_seen_elsewhere(open_pag
 def test_the_video_is_played_by_range_requests_that_the_page_shows(open_page, dashboard):
     chapter = ChapterPage(open_page, static_files.CHAPTER)
     opened, page = chapter.opened, chapter.page
-    files = next(one for one in dashboard.control.listeners.statuses() if one.name == "files")
+    with closing(dashboard.control) as control:
+        files = next(one for one in control.listeners.statuses() if one.name == "files")
     opened.others = (files.url,)
     asked = []
     page.on("request", lambda one: asked.append(one) if ".webm" in one.url else None)
