@@ -65,7 +65,8 @@ class RequestRecording:
         labels = head.notes.get(self) if head is not None and exchange.refusal is None else None
         if labels is None or labels[1] != status or labels[0] != exchange.route:
             labels = self._labels(exchange)
-        taken_ns = exchange.taken_ns
+        # One that was broken off before a thread took it was in none of what comes after that.
+        taken_ns = exchange.taken_ns or exchange.last_sent_ns
         complete_ns = exchange.complete_ns or taken_ns
         first_byte_ns = exchange.first_byte_ns
         last_sent_ns = exchange.last_sent_ns or taken_ns

@@ -74,6 +74,27 @@ def recorded(recorder: Recorder, requests: list[tuple[bytes, str]]) -> list[tupl
     return found
 
 
+@pytest.mark.parametrize(
+    ("complete_ns", "read_ns", "queue_ns"),
+    [(1_001, 1_000, 3_999), (0, 4_999, 0)],
+    ids=["waits for a thread", "waits for its body"],
+)
+def test_a_request_that_is_broken_off_while_it_waits_was_not_in_the_app(
+    recorder: Recorder, complete_ns: int, read_ns: int, queue_ns: int
+):
+    site = Site("s", Routing(), ListenerOptions())
+    conversation = Conversation(site, ("192.0.2.7", 4321), 0)
+    conversation.receive(GET, 1, 0)
+    exchange = conversation.exchange
+    assert exchange is not None
+    exchange.complete_ns, exchange.last_sent_ns = complete_ns, 5_000
+    RequestRecording(recorder, "s").record(exchange)
+    reader = RingReader(recorder.ring.path)
+    (record,) = reader.drain(0, 2**62, 0.0).records
+    reader.close()
+    assert record["stages_ns"].tolist() == [0, read_ns, queue_ns, 0, 0, 0]
+
+
 def test_a_head_that_comes_again_is_counted_as_before(recorder: Recorder):
     get = ("/users/{id}", Method.GET, Protocol.HTTP_1_1)
     head = ("/users/{id}", Method.HEAD, Protocol.HTTP_1_0)

@@ -305,7 +305,6 @@ class LoopConnection(Connection):
             return
         now = now_ns()
         exchange.flags |= flags
-        exchange.taken_ns = exchange.taken_ns or now
         exchange.last_sent_ns = now
         if self.output.pending:
             self.output.count_writing(exchange)
