@@ -157,7 +157,7 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     if not told and load_run.is_over(run):
         client = "The client has no figures: the run has no result"
     elif not told:
-        client = "The client's figures come when the run has ended"
+        client = "The client's exact figures come when the run has ended"
     else:
         client = f"The client timed {counted(int(told.get('answered') or 0), 'answer')}"
         timed_out = int((told.get("failed") or {}).get("timed_out") or 0)
@@ -165,11 +165,13 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
             timeout = units.text(run.plan.scenario.timeout_seconds, "s")
             client += (
                 f" and gave up on {counted(timed_out, 'request')} after {timeout}, "
-                "which count as that long"
+                "which count as that long from the moment they were due"
             )
     if server is None:
         return f"{client}; of the server none are kept of these seconds."
-    unread = f", and answered {server.unread:,} unread, without a time" if server.unread else ""
+    unread = ""
+    if server.unread:
+        unread = f", and turned {server.unread:,} away unread, whose times do not count here"
     return f"{client}; the server timed {server.requests:,} in the same seconds{unread}."
 
 

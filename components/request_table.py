@@ -50,7 +50,7 @@ FACET_TITLES: Final = {
     "client": "Client",
     "user_agent": "User agent",
 }
-NO_VALUE: Final = "none sent"
+NO_VALUE: Final = "none sent, or none read"
 OF_READ: Final = ", of those read"
 NO_STAGE: Final = "none: not read"
 """Stands for the longest stage of what was answered before a request was read."""
@@ -139,6 +139,8 @@ def _words(field: str, value: str) -> str:
     """The value of a facet as a person reads it."""
     if field == "method":
         return method_words(value)
+    if field == "status" and value in {"0", "0xx"}:
+        return "no answer"
     return route_words(value) if field == "route" else value
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.moment import busy_of, max_of, threads_severity
+from servescope.findings.moment import busy_of, max_of, threads_severity, when
 from servescope.findings.thresholds import severity
 from servescope.queries.path import KERNEL, QUEUE, READ, PathStage, RequestPath
 from servescope.records.listeners import ConcurrencyModel
@@ -135,7 +135,7 @@ def _none_held(evidence: Evidence) -> Finding:
         told = f"No request ended, and no stage {verb('holds')} any back."
     else:
         state, code = Severity.UNKNOWN, "path-unknown"
-        told = "Nothing was measured of the path of requests in this span."
+        told = f"Nothing was measured of the path of requests {when(evidence)}."
     figures = (Figure("requests that ended", requests, "{request}"),)
     return Finding(state, code, "requests", told, figures, "/latency")
 

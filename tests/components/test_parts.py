@@ -394,6 +394,13 @@ def test_what_was_not_read_shows_no_longest_stage_and_the_facet_says_of_which_it
     assert texts(of_read)[0] == "Longest stage, of those read"
 
 
+def test_a_facet_says_in_words_that_a_request_got_no_answer():
+    status = Facet("status", (FacetValue("200", 9, 0.9), FacetValue("0", 1, 0.1)))
+    (shown,) = facets(replace(FOUND, facets=(status,)), Search())
+    assert texts(shown)[-3] == "no answer"
+    assert json.loads(values(shown, "data-narrow")[1]) == {"status": "0"}
+
+
 def test_a_facet_says_in_words_what_nobody_read():
     unread = Facet("route", (FacetValue("other", 3, 1.0),))
     (shown,) = facets(replace(FOUND, facets=(unread,)), Search())
@@ -443,7 +450,14 @@ def test_a_log_without_rows_says_why():
 
 def test_a_row_opens_with_its_facts_and_its_waterfall():
     shown = texts(opened(ROW))
-    for expected in ("GET /search?q=<b>", "404", "none sent", "new connection", "9 ms", "Similar"):
+    for expected in (
+        "GET /search?q=<b>",
+        "404",
+        "none sent, or none read",
+        "new connection",
+        "9 ms",
+        "Similar",
+    ):
         assert expected in shown
 
 

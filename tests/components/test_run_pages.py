@@ -92,10 +92,13 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     assert shown[at + 3] == "—"
     assert shown[-1] == (
         "The client timed 97 answers and gave up on 3 requests after 10 s, which count as that "
-        "long; the server timed 105 in the same seconds."
+        "long from the moment they were due; the server timed 105 in the same seconds."
     )
     some_unread = texts(one_run.percentiles_table(RUN, replace(server, unread=40)))[-1]
-    assert "timed 105 in the same seconds, and answered 40 unread, without a time." in some_unread
+    assert (
+        "timed 105 in the same seconds, and turned 40 away unread, whose times do not count here."
+        in some_unread
+    )
     nothing = texts(one_run.percentiles_table(replace(RUN, result={}), None))
     assert "of the server none are kept of these seconds" in nothing[-1]
     at = nothing.index("p50")
