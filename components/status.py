@@ -159,7 +159,7 @@ def _elapsed_text(run: LoadRun) -> str:
 
 
 def awaited_text(run: LoadRun) -> str:
-    """What a run awaits when its schedule is over, in a few words; nothing before that."""
+    """Say in a few words what a run waits for after its schedule; empty before that."""
     elapsed_s = float(run.progress.get("elapsed_s") or 0.0)
     if elapsed_s < run.plan.seconds:
         return ""

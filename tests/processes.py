@@ -149,7 +149,7 @@ class RunningDashboard:
             if took_s > READY_S:
                 waited_s = waited_for_a_core_s(self.process.pid)
                 assert took_s - waited_s < READY_S, f"not ready after {took_s:.0f} s: {self.log}"
-            time.sleep(STEP_S)
+            time.sleep(STEP_S)  # no event says that a dashboard is ready
         self.known = {self.process.pid, *children(self.process.pid)}
         return self
 

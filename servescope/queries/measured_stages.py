@@ -44,7 +44,7 @@ class IsMeasured(Protocol):
 
 
 def measured_stages(context: QueryContext, span: Span) -> IsMeasured:
-    """What tells a stage that took no time from one that was not measured, by its requests.
+    """Return a function that tells whether the recorder of a server measured a stage.
 
     A stage of which the recorder may know nothing is measured where any request to the server spent
     time in it, in the span or in the hour before its end.

@@ -210,8 +210,8 @@ class Connection:
         """Send a part of the response (see ResponseSink)."""
         exchange = self.current_exchange()
         began_ns = now_ns()
-        if last and began_ns - exchange.first_byte_ns + exchange.kernel_ns >= LOOK_FROM_NS:
-            self._look_for_client(exchange)
+        if last:
+            self._look_for_client(exchange, began_ns)
         sent = self._send_some(exchange, data) if data else 0
         if sent < len(data):
             rest = memoryview(data)[sent:]
@@ -228,14 +228,17 @@ class Connection:
     def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
         """Send a head and then a file's bytes, which end the response (see ResponseSink)."""
         began_ns = now_ns()
-        exchange = self.current_exchange()
-        if began_ns - exchange.first_byte_ns + exchange.kernel_ns >= LOOK_FROM_NS:
-            self._look_for_client(exchange)
+        self._look_for_client(self.current_exchange(), began_ns)
         self._keep_unsent(Unsent(memoryview(head), file.moved(), offset, count), began_ns)
         self.send_unsent()
 
-    def _look_for_client(self, exchange: Exchange) -> None:
-        """Note when the client has closed its side: the kernel takes bytes for nobody, too."""
+    def _look_for_client(self, exchange: Exchange, now: int) -> None:
+        """Note when the client of an older request has closed its side.
+
+        The kernel takes bytes for nobody, too.
+        """
+        if now - exchange.first_byte_ns + exchange.kernel_ns < LOOK_FROM_NS:
+            return
         poll = select.poll()
         poll.register(self.descriptor, select.POLLRDHUP)
         if poll.poll(0):

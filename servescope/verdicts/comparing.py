@@ -291,7 +291,7 @@ class PairedComparison:
         runs = [run for side in Side for run in self._runs[side]]
         if not runs or not all(run.stages_ms for run in runs):
             return ()
-        # What one of them does not measure lies outside for both.
+        # A stage that one side does not measure counts as outside on both sides.
         shared = [stage for stage in STAGES if all(stage in run.stages_ms for run in runs)]
         found = {side: [_stages_of(run, shared) for run in self._runs[side]] for side in Side}
         if not all(one for of_side in found.values() for one in of_side):

@@ -62,6 +62,13 @@ def test_a_second_instance_follows_and_says_so(start_dashboard):
     eventually(lambda: second.listener("wsgi"))
 
 
+def runs_and_says(start_dashboard, program, text):
+    """Run a program to its end; it succeeds and writes the text."""
+    running = start_dashboard("-c", program, ready=False)
+    assert running.process.wait(DEADLINE_S) == 0, running.log
+    eventually(lambda: text in running.log)
+
+
 @pytest.mark.own_interpreter
 def test_an_importing_process_starts_nothing(start_dashboard):
     program = (
@@ -69,9 +76,7 @@ def test_an_importing_process_starts_nothing(start_dashboard):
         "print('threads', threading.active_count(), 'leader', app.runtime.folder.exists(),"
         " (app.runtime.folder / 'leader.lock').exists())"
     )
-    running = start_dashboard("-c", program, ready=False)
-    assert running.process.wait(DEADLINE_S) == 0, running.log
-    eventually(lambda: "threads 1 leader True False" in running.log)
+    runs_and_says(start_dashboard, program, "threads 1 leader True False")
 
 
 def test_no_collection_of_garbage_walks_over_what_it_is_made_of(start_dashboard):
@@ -80,9 +85,7 @@ def test_no_collection_of_garbage_walks_over_what_it_is_made_of(start_dashboard)
         "print('walked over', any(one is app.__dict__ for one in gc.get_objects()), flush=True);"
         "app.runtime.stop()"
     )
-    running = start_dashboard("-c", program, ready=False)
-    assert running.process.wait(DEADLINE_S) == 0, running.log
-    eventually(lambda: "walked over False" in running.log)
+    runs_and_says(start_dashboard, program, "walked over False")
 
 
 def _held(port):

@@ -31,11 +31,7 @@ from servescope.hosting.asgi.lifespan import Lifespan, LifespanState
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
-from servescope.serving.connection import (
-    left_by_clients,
-    now_ns,
-    requests_in_stage,
-)
+from servescope.serving.connection import left_by_clients, now_ns, requests_in_stage
 from servescope.serving.model import Assignment, Load, sweep_seconds
 from servescope.serving.models.asyncio.asgi_handler import LEAVING_NS, AsgiHandler
 from servescope.serving.models.asyncio.connection import LoopConnection
