@@ -108,9 +108,13 @@ def percentiles(
     ValueError for a step that is none of STEPS.
     """
     where = of_listener(listener)
-    step = step or step_of_percentiles(context, span, listener, metric)
-    steps = span if step == span.step else span.in_steps_of(step)
-    query = steps.query(metric, where=where)
+    query = span.query(metric, where=where)
+    counts = None if step else _counts(context, query)
+    if counts is not None:
+        step = _step_of(span, *counts)
+    if counts is None or step != span.step:
+        query = span.in_steps_of(step).query(metric, where=where)
+        counts = None
     if query.end <= query.start:
         nothing = np.empty((len(names), 0))
         times = np.empty(0, np.int64)
@@ -119,7 +123,7 @@ def percentiles(
     if not len(found.values):
         nothing = np.full((len(names), found.times.size), np.nan)
         return _percentiles(found.times, names, nothing, np.zeros(found.times.size), step)
-    requests, unread = _counts(context, query)
+    requests, unread = counts or _counts(context, query)
     values = _quantiles_of_read(context, query, names) if unread.any() else found.values[0]
     lines = _percentiles(found.times, names, values, requests - unread, step)
     if metric not in _BY_CLIENT:
@@ -160,7 +164,10 @@ def step_of_percentiles(
     metric: str = catalog.REQUEST_DURATION,
 ) -> int:
     """Seconds of a step that has the requests of a percentile, as `percentiles` chooses it."""
-    requests, unread = _counts(context, span.query(metric, where=of_listener(listener)))
+    return _step_of(span, *_counts(context, span.query(metric, where=of_listener(listener))))
+
+
+def _step_of(span: Span, requests: NDArray[np.float64], unread: NDArray[np.float64]) -> int:
     return step_of_enough(span, (requests - unread)[np.newaxis])
 
 
