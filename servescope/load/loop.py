@@ -124,6 +124,21 @@ class LoadLoop:
         return len(self._waiting)
 
     @property
+    def oldest_ns(self) -> int | None:
+        """When the oldest request that has not ended was due; None where all have.
+
+        It looks at each connection, as often as a progress is told.
+        """
+        awaited = [
+            connection.exchange.intended_ns
+            for connection in self._connections.values()
+            if connection.exchange is not None and connection.conversation is None
+        ]
+        if self._waiting:  # in the order in which they were taken up
+            awaited.append(self._waiting[0].intended_ns)
+        return min(awaited, default=None)
+
+    @property
     def schedule_seconds(self) -> float:
         """For how long requests came due: as planned, or until a stop was asked for."""
         if not self.stopped:

@@ -205,16 +205,22 @@ class Progress:
     in_flight: int  # not yet ended, those waiting for a connection included
     connections: int
     elapsed_s: float
-    answered_per_s: float  # in the last interval, as all that follow
-    p99_ms: float | None  # from the intended send time
-    naive_p99_ms: float | None  # from the actual send
-    lag_max_ms: float | None
+    answered_per_s: float  # in the last interval
+    p99_ms: float | None  # from the intended send time; of the last `p99_over_s`
+    naive_p99_ms: float | None  # from the actual send; of the same seconds
+    lag_max_ms: float | None  # in the last interval, as `cpu_ratio`
     model: LoadModel = LoadModel.OPEN
     waiting: int = 0  # of those in flight: for a connection, since all that may be are in use
     cpu_ratio: float | None = None  # of one core, the generator's process
     flows: Flows | None = None
     steps: Mapping[str, StepProgress] = field(default_factory=dict)  # by name
     rules: Sequence[RuleResult] = ()  # of the scenario, in its order
+    # Those that follow are None of a progress from before they were told.
+    statuses: Mapping[str, int] | None = None  # answers by status code
+    status_classes: Mapping[str, int] | None = None  # "2xx", "4xx", ...
+    status_classes_per_s: Mapping[str, float] | None = None  # in the last interval; none is 0
+    p99_over_s: float | None = None  # None as well as long as too few requests have ended
+    awaited_for_ms: float | None = None  # of those in flight the longest, from its due moment
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""

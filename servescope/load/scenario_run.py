@@ -99,6 +99,7 @@ class ScenarioRun:
                 flows=self._arrivals.started,
                 connections=len(self._pool.by_fd),
                 waiting=self._loop.waiting,
+                oldest_ns=self._loop.oldest_ns,
             )
             rules = self._rules.judge()
             if self._scenario.auto_stop and any(rule.is_settled for rule in rules):

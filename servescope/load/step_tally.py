@@ -77,7 +77,6 @@ class StepTally:
     __slots__ = (
         "_counted",
         "_counts",
-        "_seen",
         "by_outcome",
         "bytes_received",
         "connecting",
@@ -111,7 +110,6 @@ class StepTally:
         self.examples: dict[str, str] = {}
         self._counts = np.zeros(histogram.BUCKETS, np.int64)  # of the first latencies
         self._counted = 0  # how many of them
-        self._seen = (0, 0)  # lengths of the arrays at the last progress
 
     def note(self, kind: str, text: str) -> None:
         """Keep an example of a failure of this kind, the first one."""
@@ -137,15 +135,6 @@ class StepTally:
             self.latencies_ns.append(latency_ns)
             if naive_ns is not None:
                 self.naive_ns.append(naive_ns)
-
-    def since_progress(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Latencies and naive ones since the last call, nanoseconds."""
-        latencies, naive = (
-            np.array(values[start:], dtype=np.int64)
-            for values, start in zip((self.latencies_ns, self.naive_ns), self._seen, strict=True)
-        )
-        self._seen = (len(self.latencies_ns), len(self.naive_ns))
-        return latencies, naive
 
     def progress(self) -> StepProgress:
         """The step so far."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from array import array
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from servescope.histogram import least_count
 from servescope.load.connections import wall_offset_ns
 from servescope.load.report import (
     FAILURES,
@@ -28,7 +30,7 @@ from servescope.records.scenarios import RequestStep
 from servescope.request_fields import METHODS, Method, RequestFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +50,15 @@ _NEW_CONNECTION: Final = int(RequestFlag.NEW_CONNECTION)
 _TIMED_OUT_FLAG: Final = int(RequestFlag.TIMED_OUT)
 _NO_FLAGS: Final = RequestFlag(0)
 _PENDING: Final = FOLD_FROM * len(EACH_PHASES)
+_ENOUGH: Final = least_count(0.99)
+
+
+class _Moment(NamedTuple):
+    """How many latencies each row had at a moment of the run."""
+
+    at_ns: int
+    latencies: tuple[int, ...]
+    naive: tuple[int, ...]
 
 
 class Tally:
@@ -75,8 +86,10 @@ class Tally:
         self._model = model
         self._steps: dict[tuple[str, bool], StepTally] = {}
         self._lags_ns = array("q")
-        self._seen_lags = self._seen_answered = 0
+        self._seen_lags = 0
+        self._seen_classes: dict[str, int] = {}
         self._seen_ns = 0
+        self._moments: deque[_Moment] = deque()  # of earlier progress, the oldest first
         self._cpu_start_s = self._seen_cpu_s = time.process_time()
         self._marks = SecondMarks()
         self._answered_in_schedule = 0
@@ -254,36 +267,82 @@ class Tally:
         self.ended += count
 
     def progress(
-        self, now_ns: int, start_ns: int, *, flows: int, connections: int, waiting: int = 0
+        self,
+        now_ns: int,
+        start_ns: int,
+        *,
+        flows: int,
+        connections: int,
+        waiting: int = 0,
+        oldest_ns: int | None = None,
     ) -> Progress:
-        """The run so far, and what was new since the last call; `flows` were started."""
+        """The run so far, and what was new since the last call; `flows` were started.
+
+        `oldest_ns` is when the oldest of the requests that have not ended was due.
+        """
         requests = self.requests()
         counts = [len(step.latencies_ns) for step in requests]
         self._marks.mark((now_ns - start_ns) / _NS, counts, *self._ended_and_failed())
-        answered = self._count(_ANSWERED)
+        statuses = self._statuses()
+        classes = _classes(statuses)
         interval_s = (now_ns - (self._seen_ns or start_ns)) / _NS
+        classes_per_s = {
+            name: (number - self._seen_classes.get(name, 0)) / interval_s
+            for name, number in classes.items()
+            if interval_s > 0 and number > self._seen_classes.get(name, 0)
+        }
         cpu_s = time.process_time()
-        latencies, naive = _joined([step.since_progress() for step in requests])
+        begin_ns, latencies, naive = self._newest(requests, now_ns, start_ns)
+        has_p99 = len(latencies) >= _ENOUGH
         progress = Progress(
             sent=self.sent,
-            answered=answered,
+            answered=self._count(_ANSWERED),
             failed=self._failed(),
             in_flight=self.sent - self.ended,
             connections=connections,
             elapsed_s=round((now_ns - start_ns) / _NS, 6),
-            answered_per_s=(answered - self._seen_answered) / interval_s if interval_s > 0 else 0.0,
-            p99_ms=quantile_ms(latencies, 0.99),
-            naive_p99_ms=quantile_ms(naive, 0.99),
+            answered_per_s=sum(classes_per_s.values()),
+            p99_ms=quantile_ms(latencies, 0.99) if has_p99 else None,
+            naive_p99_ms=quantile_ms(naive, 0.99) if len(naive) >= _ENOUGH else None,
             lag_max_ms=quantile_ms(_array(self._lags_ns[self._seen_lags :]), 1.0),
             model=self._model,
             waiting=waiting,
             cpu_ratio=(cpu_s - self._seen_cpu_s) / interval_s if interval_s > 0 else None,
             flows=self._flows(flows),
             steps={step.name: step.progress() for step in self._steps.values()},
+            statuses=statuses,
+            status_classes=classes,
+            status_classes_per_s=classes_per_s,
+            p99_over_s=round((now_ns - begin_ns) / _NS, 6) if has_p99 else None,
+            awaited_for_ms=None if oldest_ns is None else (now_ns - oldest_ns) / _NS_PER_MS,
         )
-        self._seen_answered, self._seen_lags = answered, len(self._lags_ns)
+        self._seen_classes, self._seen_lags = classes, len(self._lags_ns)
         self._seen_ns, self._seen_cpu_s = now_ns, cpu_s
         return progress
+
+    def _newest(
+        self, requests: Sequence[StepTally], now_ns: int, start_ns: int
+    ) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+        """The newest latencies, and naive ones, in nanoseconds, and since when they ended.
+
+        Those since the last progress or, where that are fewer than a p99 takes, since the newest
+        earlier one that makes them enough; all of the run where none does.
+        """
+        now = _Moment(
+            now_ns,
+            tuple(len(step.latencies_ns) for step in requests),
+            tuple(len(step.naive_ns) for step in requests),
+        )
+        moments, enough = self._moments, sum(now.latencies) - _ENOUGH
+        if not moments:
+            none = (0,) * len(requests)
+            moments.append(_Moment(start_ns, none, none))
+        while len(moments) > 1 and sum(moments[1].latencies) <= enough:
+            moments.popleft()
+        begin = moments[0]
+        moments.append(now)
+        latencies = _since(begin.latencies, [step.latencies_ns for step in requests])
+        return begin.at_ns, latencies, _since(begin.naive, [step.naive_ns for step in requests])
 
     def result(
         self,
@@ -301,13 +360,7 @@ class Tally:
         latencies = np.concatenate([_EMPTY, *(_array(step.latencies_ns) for step in requests)])
         naive = np.concatenate([_EMPTY, *(_array(step.naive_ns) for step in requests)])
         lags = _array(self._lags_ns)
-        statuses: dict[int, int] = {}
-        classes: dict[str, int] = {}
-        for step in requests:
-            for status, number in step.statuses.items():
-                statuses[status] = statuses.get(status, 0) + number
-                name = f"{status // 100}xx"
-                classes[name] = classes.get(name, 0) + number
+        statuses = self._statuses()
         timed_out_from_ns = min(
             (step.timed_out_from_ns for step in requests if step.timed_out_from_ns), default=0
         )
@@ -319,8 +372,8 @@ class Tally:
             failed=self._failed(),
             cancelled=self.cancelled,
             resent=self.resent,
-            statuses={str(status): statuses[status] for status in sorted(statuses)},
-            status_classes=dict(sorted(classes.items())),
+            statuses=statuses,
+            status_classes=_classes(statuses),
             latency_ms=LatencySummary.of(latencies),
             naive_ms=LatencySummary.of(naive),
             lag_ms=LagSummary.of(lags),
@@ -375,6 +428,14 @@ class Tally:
         )
         return ended, ended - good
 
+    def _statuses(self) -> dict[str, int]:
+        """Answers by status code, ascending."""
+        found: dict[int, int] = {}
+        for step in self.requests():
+            for status, number in step.statuses.items():
+                found[status] = found.get(status, 0) + number
+        return {str(status): found[status] for status in sorted(found)}
+
     def _count(self, outcome: int) -> int:
         return sum(step.by_outcome[outcome] for step in self.requests())
 
@@ -394,13 +455,20 @@ def _array(values: array[int]) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64)
 
 
-def _joined(
-    pairs: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if len(pairs) == 1:
-        return pairs[0]
-    first, second = zip(*pairs, strict=True)
-    return np.concatenate(first), np.concatenate(second)
+def _since(begins: Sequence[int], rows: Sequence[array[int]]) -> NDArray[np.int64]:
+    """All values of the rows, each from where it begins."""
+    return np.concatenate(
+        [_EMPTY, *(_array(row[begin:]) for begin, row in zip(begins, rows, strict=True))]
+    )
+
+
+def _classes(statuses: Mapping[str, int]) -> dict[str, int]:
+    """Answers by class of their status, as "5xx", ascending."""
+    classes: dict[str, int] = {}
+    for status, number in statuses.items():
+        name = f"{int(status) // 100}xx"
+        classes[name] = classes.get(name, 0) + number
+    return dict(sorted(classes.items()))
 
 
 def _sum(histograms: Sequence[Sequence[int]]) -> list[int]:

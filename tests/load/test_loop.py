@@ -214,15 +214,29 @@ def test_responses_other_than_200_are_answers(serve: Serve, run_plan: Run) -> No
 
 
 def test_progress_adds_up(serve: Serve, run_plan: Run) -> None:
-    ticks = run_plan(plan_of(rate=50, seconds=1.2), serve().port).progress
+    ticks = run_plan(plan_of(rate=150, seconds=1.2), serve().port).progress
     assert len(ticks) == 2  # at the start, and after a second
     for tick in ticks:
         assert tick.sent == tick.answered + sum(tick.failed.values()) + tick.in_flight
+        assert tick.statuses == ({"200": tick.answered} if tick.answered else {})
+        assert (tick.awaited_for_ms is None) == (tick.in_flight == 0)
     assert ticks[0].sent == 0
     assert ticks[0].p99_ms is None
-    assert 45 <= ticks[1].sent <= 51
-    assert ticks[1].elapsed_s == pytest.approx(1.0, abs=0.2)
+    assert ticks[0].p99_over_s is None
+    assert 145 <= ticks[1].sent <= 151
+    assert ticks[1].elapsed_s == ticks[1].p99_over_s == pytest.approx(1.0, abs=0.2)
     assert ticks[1].p99_ms >= ticks[1].naive_p99_ms > 0
+
+
+def test_progress_says_how_long_the_oldest_request_is_awaited(serve: Serve, run_plan: Run) -> None:
+    silent = serve(never_answers)
+    for connections in (1, 100):  # most wait for a connection, or all have one
+        plan = plan_of(rate=20, seconds=1.2, timeout_seconds=1.6, max_connections=connections)
+        first, second, *_ = run_plan(plan, silent.port).progress
+        assert (first.in_flight, first.awaited_for_ms) == (0, None)
+        assert 19 <= second.in_flight == second.sent <= 21
+        assert second.awaited_for_ms == pytest.approx(1000 * second.elapsed_s, abs=1)
+        assert second.waiting == (second.in_flight - 1 if connections == 1 else 0)
 
 
 def test_high_rate_is_exact_too(serve: Serve, run_plan: Run) -> None:

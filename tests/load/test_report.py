@@ -81,10 +81,12 @@ class Run:
         exchange.sent_ns = exchange.handed_ns = sent_ns
         return exchange
 
-    def answered(self, intended_ns: int, end_ns: int, sent_ns: int = 1, lag_ns: int = 0) -> None:
+    def answered(
+        self, intended_ns: int, end_ns: int, sent_ns: int = 1, lag_ns: int = 0, status: int = 200
+    ) -> None:
         exchange = self.exchange(intended_ns, sent_ns, lag_ns)
         connection = SimpleNamespace(served=1)
-        self.tally.answered(exchange, connection, Response(200, True, 10), end_ns)
+        self.tally.answered(exchange, connection, Response(status, True, 10), end_ns)
 
     def timed_out(self, latency_ns: int) -> None:
         self.tally.failed(self.exchange(0, 1), None, LoadOutcome.TIMED_OUT, latency_ns, "late")
@@ -92,8 +94,10 @@ class Run:
     def result(self, schedule_seconds: float = 2.0) -> Result:
         return self.tally.result(5.0, 3.0, schedule_seconds, flows=self.tally.sent, stopped=False)
 
-    def progress(self, now_ns: int) -> Progress:
-        return self.tally.progress(now_ns, 0, flows=self.tally.sent, connections=3)
+    def progress(self, now_ns: int, oldest_ns: int | None = None) -> Progress:
+        return self.tally.progress(
+            now_ns, 0, flows=self.tally.sent, connections=3, oldest_ns=oldest_ns
+        )
 
 
 @given(DURATIONS)
@@ -156,15 +160,68 @@ def test_examples_are_bounded() -> None:
 def test_progress_tells_of_the_last_interval_only_and_of_steps_as_a_whole() -> None:
     run = Run([10_000_000] * 100)
     first = run.progress(1_000_000_000)
-    run.answered(0, 20_000_000)
+    for _ in range(100):
+        run.answered(0, 20_000_000)
     second = run.progress(2_000_000_000)
     third = run.progress(3_000_000_000)
-    assert (first.p99_ms, second.p99_ms, third.p99_ms) == (10.0, 20.0, None)
-    assert (first.answered_per_s, second.answered_per_s) == (100.0, 1.0)
-    assert (second.answered, third.elapsed_s) == (101, 3.0)
+    assert (first.p99_ms, second.p99_ms) == (10.0, 20.0)
+    assert (first.p99_over_s, second.p99_over_s) == (1.0, 1.0)
+    per_s = [one.answered_per_s for one in (first, second, third)]
+    assert per_s == [100.0, 100.0, 0.0]
+    assert (second.answered, third.elapsed_s) == (200, 3.0)
     step = third.steps["GET /"]
-    assert (step.sent, step.answered, step.failed) == (101, 101, 0)
-    assert step.p99_ms == pytest.approx(10.0, rel=histogram.ERROR_BOUND)
+    assert (step.sent, step.answered, step.failed) == (200, 200, 0)
+    assert step.p50_ms == pytest.approx(10.0, rel=histogram.ERROR_BOUND)
+    assert step.p99_ms == pytest.approx(20.0, rel=histogram.ERROR_BOUND)
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        pytest.param([99], [(None, None)], id="too few"),
+        pytest.param([100], [(100.0, 1.0)], id="just enough"),
+        pytest.param([60, 40], [(None, None), (200.0, 2.0)], id="of the whole run"),
+        pytest.param(
+            [200, 60, 40], [(100.0, 1.0), (200.0, 2.0), (300.0, 2.0)], id="of two seconds"
+        ),
+        pytest.param(
+            [100, 0, 0], [(100.0, 1.0), (100.0, 2.0), (100.0, 3.0)], id="none ended since"
+        ),
+        pytest.param(
+            [300, 300, 5], [(100.0, 1.0), (200.0, 1.0), (300.0, 2.0)], id="few after many"
+        ),
+    ],
+)
+def test_the_p99_of_progress_is_of_the_newest_seconds_with_requests_enough(ended, expected) -> None:
+    run, told = Run(), []
+    for second, requests in enumerate(ended, 1):
+        for _ in range(requests):
+            run.answered(0, second * 100_000_000)
+        progress = run.progress(second * 1_000_000_000)
+        told.append((progress.p99_ms, progress.p99_over_s))
+    assert told == expected
+
+
+def test_progress_tells_what_the_requests_came_to() -> None:
+    run = Run()
+    for status, requests in ((200, 4), (304, 1), (404, 2), (503, 30), (500, 1)):
+        for _ in range(requests):
+            run.answered(0, 1_000_000, status=status)
+    run.timed_out(2_000_000)
+    run.exchange(300_000_000, 0)  # of which nothing came yet
+    first = run.progress(1_000_000_000, oldest_ns=300_000_000)
+    run.answered(0, 1_000_000, status=503)
+    second = run.progress(3_000_000_000)
+    assert first.statuses == {"200": 4, "304": 1, "404": 2, "500": 1, "503": 30}
+    assert first.status_classes == {"2xx": 4, "3xx": 1, "4xx": 2, "5xx": 31}
+    assert sum(first.status_classes.values()) == first.answered == 38
+    assert first.status_classes_per_s == {"2xx": 4.0, "3xx": 1.0, "4xx": 2.0, "5xx": 31.0}
+    assert (first.in_flight, first.awaited_for_ms) == (1, 700.0)
+    assert {kind: count for kind, count in first.failed.items() if count} == {"timed_out": 1}
+    assert second.status_classes_per_s == {"5xx": 0.5}, "classes without an answer are left out"
+    assert (second.answered_per_s, second.awaited_for_ms) == (0.5, None)
+    result = run.result()
+    assert (result.statuses, result.status_classes) == (second.statuses, second.status_classes)
 
 
 def test_progress_and_result_survive_json() -> None:
@@ -179,9 +236,13 @@ def test_reports_of_an_older_version_are_read() -> None:
     run = Run([1_000])
     new = {"model", "users", "flows", "requests_per_flow", "steps", "phases", "waiting"}
     new |= {"connection_limit", "connections_max", "blocked", "naive_p10_ms", "cpu_ratio"}
+    new_of_progress = {"statuses", "status_classes", "status_classes_per_s"}
+    new_of_progress |= {"p99_over_s", "awaited_for_ms"}
     for report, read in ((run.result(), Result), (run.progress(10), Progress)):
         values = json.loads(json.dumps(report.to_json()))
-        old = {name: value for name, value in values.items() if name not in new}
+        left_out = new | new_of_progress if read is Progress else new
+        old = {name: value for name, value in values.items() if name not in left_out}
+        assert set(values) - set(old) >= {"steps", *(new_of_progress if read is Progress else ())}
         assert read.from_json(old).answered == 1
 
 
