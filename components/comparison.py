@@ -13,12 +13,12 @@ from components import status
 from components.findings import severity_class, verdict
 from components.help import attributes
 from components.listeners import short_app
-from components.load_run import server_errors
 from components.server_form import how
 from components.static_graph import overlaid
 from components.status import sentence
 from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import theme, units
+from servescope.figures.run_progress import server_errors
 from servescope.figures.run_texts import FROM_SEND, latency, offered_text
 from servescope.figures.run_time import LINES, small_multiples
 from servescope.figures.units import in_one_unit

@@ -16,9 +16,11 @@ from components.run_rules import rules_table
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
-from servescope.figures import run_texts, units
+from servescope.figures import run_progress, run_texts, units
+from servescope.figures.run_progress import answers, server_errors
 from servescope.figures.run_texts import plan_text
 from servescope.findings import findings, gathering
+from servescope.histogram import least_count
 from servescope.load.report import LATENCY_NAMES
 from servescope.records.load import TERMINAL_STATES, outcome_name
 from servescope.sentences import capitalized
@@ -53,6 +55,13 @@ MEANING: Final = (
     "due, waiting included; the naive p99 counts from the moment it was really sent. ≥: requests "
     "that timed out are among these, so the figure is a lower bound."
 )
+PROGRESS_MEANING: Final = (
+    "All of these are figures of the load generator, as of its last second. An answer of any "
+    "status is answered. p99 is of all requests that ended in the seconds that it names, errors "
+    f"among them, each from the moment it was due; it takes {least_count(0.99)} of them. ≥: "
+    "requests that timed out are among these, or one that is still awaited has waited for longer, "
+    "so the figure is a lower bound."
+)
 
 
 def start(request: LoadRunRequest) -> forms.Answer:
@@ -69,41 +78,80 @@ def failed_count(figures: Mapping[str, Any]) -> int:
     return sum(int(count) for count in (figures.get("failed") or {}).values())
 
 
-def server_errors(figures: Mapping[str, Any]) -> int | None:
-    """Answers of 5xx of a result; None of a progress, which does not tell them apart."""
-    classes = figures.get("status_classes")
-    return None if classes is None else int(classes.get("5xx") or 0)
-
-
 def progress(run: LoadRun) -> html.Div:
-    """A run under way: its plan, and how far it is."""
+    """A run under way: its plan, what is concluded of it, and how far it is."""
     heading = dcc.Link(f"Run {run.id}: {plan_text(run.plan)}", href=address_of(run.id))
-    return html.Div([heading, progress_figures(run)])
+    said = verdict(findings(gathering.run_of(run)), "/load")
+    return html.Div([heading, said, progress_figures(run)])
 
 
 def progress_figures(run: LoadRun) -> html.Div:
-    """How far a run is: sent, answered, failed, remaining."""
+    """How far a run is, and what its requests have come to."""
     told = run.progress
     remaining = max(0.0, run.plan.seconds - float(told.get("elapsed_s") or 0.0))
-    failed = failed_count(told)
     awaited = status.awaited_text(run)
     left = () if awaited else (("remaining", units.length(round(remaining)), ""),)
     return html.Div(
         [
             dmc.Progress(value=status.share(run), size="lg", mt=8, transitionDuration=300),
             _figures(
-                ("sent", _count(told.get("sent")), ""),
-                ("answered", _count(told.get("answered")), ""),
-                ("failed", _count(failed), "bad" if failed else ""),
-                ("in flight", _count(told.get("in_flight")), ""),
-                ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
-                ("p99 now", latency_text(run, told.get("p99_ms")), ""),
+                *_outcomes(told),
+                *_awaited(told),
+                *_now(run),
                 *left,
             ),
+            *([html.P(PROGRESS_MEANING, className="dimmed")] if told else []),
+            *_answers_and_failures(told),
             *([html.P(f"Its schedule is over. It awaits {awaited}.")] if awaited else []),
             *rules_table(run),
         ]
     )
+
+
+def _outcomes(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Of a progress or a result: requests sent, answered, of these errors, and failed."""
+    refused, errors, failed = answers(told, "4xx"), server_errors(told), failed_count(told)
+    return [
+        ("sent", _count(told.get("sent")), ""),
+        ("answered", _count(told.get("answered")), ""),
+        *((("of these 4xx", _count(refused), ""),) if refused else ()),
+        *((("of these 5xx", _count(errors), "bad"),) if errors else ()),
+        ("failed", _count(failed), "bad" if failed else ""),
+    ]
+
+
+def _awaited(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Of a progress: requests that have not ended, and for how long the oldest is awaited."""
+    awaited, waiting = told.get("in_flight"), told.get("waiting")
+    longest = ms(told.get("awaited_for_ms"))
+    return [
+        ("awaited", _count(awaited), ""),
+        *((("no connection yet", _count(waiting), ""),) if waiting else ()),
+        *((("longest awaited", longest, ""),) if awaited else ()),
+    ]
+
+
+def _now(run: LoadRun) -> list[tuple[str, str, str]]:
+    """Of a run under way: answers per second in the last second, and the newest p99."""
+    told = run.progress
+    per_s = told.get("status_classes_per_s") or {}
+    p99 = run_progress.p99(told, run.plan.scenario.timeout_seconds)
+    return [
+        ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
+        *(
+            (f"{name} now", units.text(per_s[name], "{request}/s"), state)
+            for name, state in (("4xx", ""), ("5xx", "bad"))
+            if per_s.get(name)
+        ),
+        (run_progress.p99_name(told), p99.text, ""),
+    ]
+
+
+def _answers_and_failures(told: Mapping[str, Any]) -> list[html.Dl]:
+    """Of a progress that tells them: answers by status, and failures by kind."""
+    if told.get("statuses") is None:
+        return []
+    return [_facts(_by_status_and_kind(told))]
 
 
 def result(run: LoadRun) -> html.Div:
@@ -145,20 +193,13 @@ def result(run: LoadRun) -> html.Div:
 def counts(run: LoadRun) -> html.Div:
     """Of a run with a result: requests sent, answered and failed, and the rate of answers."""
     told = run.result
-    failed, errors = failed_count(told), server_errors(told)
     achieved = units.text(told.get("rate_achieved"), "{request}/s")
-    return _figures(
-        ("sent", _count(told["sent"]), ""),
-        ("answered", _count(told["answered"]), ""),
-        *((("of these 5xx", _count(errors), "bad"),) if errors else ()),
-        ("failed", _count(failed), "bad" if failed else ""),
-        ("answered per second", achieved, ""),
-    )
+    return _figures(*_outcomes(told), ("answered per second", achieved, ""))
 
 
 def details(run: LoadRun) -> html.Dl:
     """Of a run with a result: its answers, its failures, and the generator's own part."""
-    return html.Dl(_details(run.result, run.result["lag_ms"]), className="facts")
+    return _facts(_details(run.result, run.result["lag_ms"]))
 
 
 def origin(run: LoadRun) -> list[html.P]:
@@ -242,13 +283,20 @@ def never_began(run: LoadRun) -> bool:
     return is_over(run) and run.started_s is None
 
 
-def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
+def _by_status_and_kind(told: Mapping[str, Any]) -> dict[str, str]:
+    """Of a progress or a result: answers by status, and failures by kind."""
     kinds = {kind: count for kind, count in told["failed"].items() if count}
+    return {
+        "Answers by status": _pairs(told["statuses"]) or "none",
+        "Failures by kind": _pairs({outcome_name(kind): kinds[kind] for kind in kinds}) or "none",
+    }
+
+
+def _details(told: dict[str, Any], lag: dict[str, Any]) -> dict[str, str]:
     others = told.get("generator")
     facts = {
         **({"Sent by": others} if others else {}),
-        "Answers by status": _pairs(told["statuses"]) or "none",
-        "Failures by kind": _pairs({outcome_name(kind): kinds[kind] for kind in kinds}) or "none",
+        **_by_status_and_kind(told),
         "The generator's own lag": f"p99 {ms(lag['p99'])}, most {ms(lag['max'])}",
         f"CPU time of {'the busiest worker' if others else 'the generator'}": units.text(
             told.get("cpu_seconds"), "s"
@@ -257,7 +305,12 @@ def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
     }
     if told.get("cancelled"):
         facts["Given up when it was stopped"] = _count(told["cancelled"])
-    return [part for name, value in facts.items() for part in (html.Dt(name), html.Dd(value))]
+    return facts
+
+
+def _facts(facts: Mapping[str, str]) -> html.Dl:
+    parts = [part for name, value in facts.items() for part in (html.Dt(name), html.Dd(value))]
+    return html.Dl(parts, className="facts")
 
 
 def _figures(*figures: tuple[str, str, str]) -> html.Div:
@@ -283,11 +336,6 @@ def latency(run: LoadRun, milliseconds: float | None) -> units.Duration:
     timeout_ms = run.plan.scenario.timeout_seconds * 1e3  # the result says which timed out
     limit = run.result.get("timed_out_from_ms") if run.result else timeout_ms
     return duration(milliseconds, limit)
-
-
-def latency_text(run: LoadRun, milliseconds: float | None) -> str:
-    """The same where it stands alone, with its unit."""
-    return latency(run, milliseconds).text
 
 
 def naive(run: LoadRun) -> units.Duration:

@@ -20,7 +20,7 @@ from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table
 from servescope.figures import units
 from servescope.figures.run_texts import FROM_SEND, environment_texts, latency, plan_facts
-from servescope.findings import Evidence, findings, gathering
+from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.load.report import LATENCY_NAMES
 from servescope.queries import runs
@@ -88,8 +88,8 @@ def _moment(second: float) -> html.Span:
 
 
 def judgement(context: QueryContext, run: LoadRun, span: Span) -> html.Div:
-    """All that is concluded: of the run once it is over, and of its server in its span."""
-    evidence = gathering.run_of(run) if load_run.is_over(run) else Evidence()
+    """All that is concluded: of the run, and of its server in its span."""
+    evidence = gathering.run_of(run)
     if run.plan.listener:
         of_listener = gathering.of_span(
             context, span, run.plan.listener, run.kind, during=DURING_RUN
@@ -176,8 +176,17 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
 
 
 def errors_table(run: LoadRun) -> html.Div:
-    """Failures and answers other than 2xx and 3xx, each with an example where one was kept."""
-    told = run.result or {}
+    """Failures and answers other than 2xx and 3xx, each with an example where one was kept.
+
+    Of a run under way those so far.
+    """
+    is_over = load_run.is_over(run)
+    told = run.result if is_over else run.progress
+    if not told or told.get("statuses") is None:
+        empty = "Errors are listed as soon as the run has sent requests."
+        if is_over:
+            empty = "The run has no result, so no errors are known."
+        return html.Div(html.Div(empty, className="dimmed"))
     kinds = {
         outcome_name(kind): int(count)
         for kind, count in (told.get("failed") or {}).items()
@@ -185,7 +194,7 @@ def errors_table(run: LoadRun) -> html.Div:
     }
     kinds |= {
         f"status {status}": int(count)
-        for status, count in sorted((told.get("statuses") or {}).items())
+        for status, count in sorted(told["statuses"].items())
         if count and str(status)[:1] in {"4", "5"}
     }
     sent = int(told.get("sent") or 0)
@@ -193,14 +202,10 @@ def errors_table(run: LoadRun) -> html.Div:
         [kind, f"{count:,}", units.text(count / sent if sent else None, "1")]
         for kind, count in kinds.items()
     ]
-    if told:
-        none = "No request failed, and none was answered with a 4xx or 5xx."
-    elif load_run.is_over(run):
-        none = "The run has no result, so no errors are known."
-    else:
-        none = "Errors are listed when the run has ended."
+    so_far = "" if is_over else " so far"
+    none = f"No request failed{so_far}, and none was answered with a 4xx or 5xx."
     table = figure_table(("Kind", "Requests", "Of those sent"), rows, empty=none)
-    return html.Div([table, *_examples(told.get("steps") or ())])
+    return html.Div([table, *_examples(run.result.get("steps") or () if is_over else ())])
 
 
 def _examples(steps: Sequence[Mapping[str, Any]]) -> list[Component]:

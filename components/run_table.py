@@ -11,6 +11,7 @@ from components.help import attributes
 from components.run_links import address_of, compare_address
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from servescope.figures import units
+from servescope.figures.run_progress import server_errors
 from servescope.figures.run_texts import plan_text, schedule_text
 from servescope.queries.runs import PAGE_ROWS, run_id
 from servescope.sentences import counted
@@ -110,7 +111,7 @@ def _durations(run: LoadRun) -> list[units.Duration]:
 def _row(run: LoadRun, latencies: list[str], chosen: tuple[int, ...], page: int) -> html.Tr:
     told = run.result or run.progress
     failed = load_run.failed_count(told) if told else None
-    errors = load_run.server_errors(told)
+    errors = server_errors(told)
     began = run.started_s or run.requested_s
     return html.Tr(
         [

@@ -398,7 +398,8 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                 ),
                 panels.panel(
                     "Errors by kind",
-                    "Failures as the generator saw them, and answers with a status of 4xx or 5xx.",
+                    "Failures as the generator saw them, and answers with a status of 4xx or 5xx; "
+                    "of a run under way those so far, and examples at its end.",
                     html.Div(one_run.errors_table(run), id="one-run-errors"),
                 ),
             ),

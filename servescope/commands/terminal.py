@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import numpy as np
 
 from servescope import histogram
-from servescope.figures import units
+from servescope.figures import run_progress, units
 from servescope.figures.run_texts import latency
 from servescope.findings.finding import Severity
 from servescope.load.report import LATENCY_NAMES
@@ -81,7 +81,7 @@ class Terminal:
 def progress_line(
     progress: Mapping[str, Any], seconds: float, timeout_s: float, terminal: Terminal
 ) -> str:
-    """How far a run is, in one line: bar, time, answers and failures, p99 of the last second.
+    """How far a run is, in one line: bar, time, answers and failures, p99 of the newest seconds.
 
     After its schedule of `seconds` the requests that it still awaits.
     """
@@ -89,16 +89,17 @@ def progress_line(
     share = elapsed / seconds if seconds else 1.0
     bar = terminal.bar(share, 20).ljust(20)
     failed = sum(progress["failed"].values())
+    errors = run_progress.server_errors(progress)
+    p99 = run_progress.p99(progress, timeout_s)
     parts = [
         f"[{bar}] {_how_far(progress, elapsed, seconds)}",
         f"{progress['answered']:,} answered",
+        *([terminal.coloured(f"{errors:,} of them 5xx", "bad")] if errors else []),
         terminal.coloured(f"{failed:,} failed", "bad" if failed else ""),
         f"{units.text(progress['answered_per_s'], '{request}/s')}",
     ]
-    if progress["p99_ms"] is not None:
-        p99_s = progress["p99_ms"] / 1e3
-        p99 = units.Duration(min(p99_s, timeout_s), p99_s >= timeout_s).text
-        parts.append(f"p99 {p99.replace('≥', '>=')}")
+    if p99.seconds is not None:
+        parts.append(f"{run_progress.p99_name(progress)}: {p99.text.replace('≥', '>=')}")
     return "  ".join(parts)
 
 

@@ -162,6 +162,12 @@ class RunEvidence:
     rules: tuple[RuleResult, ...] = ()  # of its scenario
     generator: str = ""  # nothing: that of Servescope
     is_server_full: bool = False  # by readings of the server: it could not have answered more
+    awaited: int = 0  # of those sent: not ended yet, while the run is under way
+
+    @property
+    def ended(self) -> int:
+        """Requests of which it is known how they ended."""
+        return self.sent - self.awaited
 
     @property
     def failures(self) -> int:

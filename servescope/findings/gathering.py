@@ -436,15 +436,9 @@ def _host(context: QueryContext, span: Span) -> HostEvidence:
 
 
 def run_of(run: LoadRun) -> Evidence:
-    """One load run."""
-    evidence = _run(
-        run.id,
-        run.called,
-        run.state,
-        run.message,
-        run.plan.scenario,
-        run.result or {},
-    )
+    """One load run: by its result, or by its progress while it is under way."""
+    told = run.result if run.state in TERMINAL_STATES else run.progress
+    evidence = _run(run.id, run.called, run.state, run.message, run.plan.scenario, told or {})
     return Evidence(run=evidence)
 
 
@@ -509,9 +503,11 @@ def _run(
     scenario: Scenario,
     told: Mapping[str, Any],
 ) -> RunEvidence:
-    """A run as its generator counted it; a result of an older version lacks some of it."""
+    """A run as its generator counted it; an older version told less, and a progress lacks some."""
     latency, naive, lag = (told.get(name) or {} for name in ("latency_ms", "naive_ms", "lag_ms"))
-    messages = [row for row in told.get("steps") or () if row["kind"] == "message"]
+    steps = told.get("steps")
+    rows = steps if isinstance(steps, list) else ()  # a progress has no kind of row
+    messages = [row for row in rows if row["kind"] == "message"]
     schedule_s = float(told.get("schedule_seconds") or 0.0)
     cpu_s = told.get("cpu_seconds")
     schedule, rate = scenario.schedule, float(told.get("rate_asked") or 0.0)
@@ -549,6 +545,7 @@ def _run(
         messages_failed=sum(sum(row["failed"].values()) for row in messages),
         rules=tuple(map(RuleResult.from_json, told.get("rules") or ())),
         generator=str(told.get("generator") or ""),
+        awaited=int(told.get("in_flight") or 0),
     )
 
 

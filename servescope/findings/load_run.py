@@ -1,4 +1,4 @@
-"""Judgements of a load run, once it is over."""
+"""Judgements of a load run: of its failures while it is under way, of all once it is over."""
 
 from __future__ import annotations
 
@@ -57,9 +57,14 @@ FAILURES: Final = {
 
 
 def load_run(evidence: Evidence) -> Iterator[Finding]:
-    """The run of the evidence; none while it is under way."""
-    if evidence.run is not None and evidence.run.state in TERMINAL_STATES:
+    """The run of the evidence; while it is under way, what its requests have come to."""
+    if evidence.run is None:
+        return
+    if evidence.run.state in TERMINAL_STATES:
         yield from judge_run(evidence.run)
+    elif evidence.run.ended:
+        yield from _failures(evidence.run)
+        yield from _server_errors(evidence.run)
 
 
 def judge_run(run: RunEvidence) -> Iterator[Finding]:
@@ -227,7 +232,8 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
     kinds = {kind: count for kind, count in run.failed.items() if count}
     if not kinds:
         return
-    ratio = run.failures / run.sent
+    ratio = run.failures / run.ended
+    of_ended = " that have ended" if run.awaited else ""
     timeout = units.text(run.timeout_s, "s")
     parts = [
         f"{count:,} {'was' if count == 1 else 'were'} "
@@ -239,12 +245,16 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         run,
         severity(thresholds.FAILED_REQUESTS, ratio),
         "requests-failed",
-        f"{run.failures:,} of {counted(run.sent, 'request')} to {run.target} "
-        f"({units.text(ratio, '1')}) failed: "
+        f"{run.failures:,} of {counted(run.ended, 'request')} to {run.target}{of_ended} "
+        f"({units.text(ratio, '1')}) failed{_so_far(run)}: "
         f"{', '.join(parts)}.{bound}",
         Figure("failed", run.failures, "{request}"),
-        Figure("sent", run.sent, "{request}"),
+        Figure("ended" if run.awaited else "sent", run.ended, "{request}"),
     )
+
+
+def _so_far(run: RunEvidence) -> str:
+    return "" if run.state in TERMINAL_STATES else " so far"
 
 
 def _told_p99(run: RunEvidence) -> str:
@@ -277,7 +287,7 @@ def _server_errors(run: RunEvidence) -> Iterator[Finding]:
             state,
             "run-server-errors",
             f"{run.server_errors:,} of {counted(run.answered, 'answer')} of {run.target} to the "
-            f"load generator {errors} (5xx).",
+            f"load generator {errors} (5xx){_so_far(run)}.",
             Figure("server errors", run.server_errors, "{request}"),
             Figure("answered", run.answered, "{request}"),
         )

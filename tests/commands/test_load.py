@@ -188,13 +188,19 @@ def test_many_buckets_become_few_bars():
 def test_progress_is_one_line():
     progress = {
         "elapsed_s": 15.2, "answered": 1_500, "failed": {"refused": 2, "reset": 0},
-        "answered_per_s": 99.8, "p99_ms": 12.34, "in_flight": 8,
+        "answered_per_s": 99.8, "p99_ms": 12.34, "p99_over_s": 2.001, "in_flight": 8,
     }  # fmt: skip
     line = progress_line(progress, 30, 10, Terminal())
     assert line == (
-        "[##########          ] 15 of 30 s  1,500 answered  2 failed  99.8 req/s  p99 12.3 ms"
+        "[##########          ] 15 of 30 s  1,500 answered  2 failed  99.8 req/s  "
+        "p99, last 2 s: 12.3 ms"
     )
     over = progress | {"elapsed_s": 31.2, "p99_ms": 10_000.0}
     assert progress_line(over, 30, 10, Terminal()).endswith(
-        "] all 30 s over, 8 requests under way  1,500 answered  2 failed  99.8 req/s  p99 >= 10 s"
+        "] all 30 s over, 8 requests under way  1,500 answered  2 failed  99.8 req/s  "
+        "p99, last 2 s: >= 10 s"
     )
+    refused = progress | {"status_classes": {"2xx": 150, "5xx": 1_350}, "p99_over_s": None}
+    assert progress_line(refused, 30, 10, Terminal()).endswith(
+        "1,500 answered  1,350 of them 5xx  2 failed  99.8 req/s"
+    ), "of too few requests there is no p99"

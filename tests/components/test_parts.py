@@ -94,6 +94,15 @@ def texts(component):
     return texts(getattr(component, "children", None))
 
 
+def progress_of(**changes):
+    """A run of which 15 s are over."""
+    told = Progress(
+        3000, 2990, FAILED, 7, 12, 15.0, 199.5, p99_ms=4.2, naive_p99_ms=4.0, lag_max_ms=0.3,
+        p99_over_s=1.0,
+    )  # fmt: skip
+    return replace(told, **changes)
+
+
 def a_run(state=RunState.RUNNING, **fields):
     return replace(LoadRun(3, PLAN, state, 1.8e9, 1.8e9, None, {}, {}), **fields)
 
@@ -246,12 +255,12 @@ def test_the_strip_says_what_a_run_waits_for_after_its_schedule(scenario, progre
 
 
 def test_a_run_that_waits_for_its_last_answers_says_so_in_place_of_what_remains():
-    told = Progress(6000, 5000, FAILED, 997, 12, 32.0, 199.5, 4.2, 4.0, 0.3).to_json()
+    told = progress_of(sent=6000, answered=5000, in_flight=997, elapsed_s=32.0).to_json()
     shown = texts(progress(a_run(progress=told)))
     assert "Its schedule is over. It awaits 997 answers, at most 8 s." in shown
     assert "remaining" not in shown
     early = texts(progress(a_run(progress=told | {"elapsed_s": 15.0})))
-    assert early[-2:] == ["remaining", "15 s"]
+    assert early[early.index("remaining") + 1] == "15 s"
 
 
 def test_progress_never_passes_its_end():
@@ -259,11 +268,110 @@ def test_progress_never_passes_its_end():
 
 
 def test_a_run_under_way_shows_what_the_generator_tells():
-    told = Progress(3000, 2990, FAILED, 7, 12, 15.0, 199.5, 4.2, 4.0, 0.3).to_json()
-    shown = texts(progress(a_run(progress=told)))
+    shown = texts(progress(a_run(progress=progress_of().to_json())))
     for expected in ("3,000", "2,990", "3", "7", "200 req/s", "4.2 ms", "15 s"):
         assert expected in shown
     assert texts(progress(a_run(RunState.REQUESTED)))
+
+
+def figures_of(component):
+    """The figures of a card by name, each with its class."""
+    (card,) = (
+        part for part in component._traverse() if getattr(part, "className", "") == "figures"
+    )
+    return {
+        one.children[0].children: (one.children[1].children, one.className) for one in card.children
+    }
+
+
+REFUSED = {
+    "statuses": {"200": 290, "404": 20, "503": 2_680},
+    "status_classes": {"2xx": 290, "4xx": 20, "5xx": 2_680},
+    "status_classes_per_s": {"2xx": 19.5, "5xx": 180.0},
+    "p99_over_s": 1.0,
+    "awaited_for_ms": 3_200.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            REFUSED,
+            {
+                "answered": ("2,990", ""),
+                "of these 4xx": ("20", ""),
+                "of these 5xx": ("2,680", "bad"),
+                "failed": ("3", "bad"),
+                "awaited": ("7", ""),
+                "longest awaited": ("3.2 s", ""),
+                "answered now": ("200 req/s", ""),
+                "5xx now": ("180 req/s", "bad"),
+                "p99, last 1 s": ("≥ 4.2 ms", ""),
+            },
+            id="most answers refuse",
+        ),
+        pytest.param(
+            {"status_classes": {"2xx": 2_990}, "statuses": {"200": 2_990}, "waiting": 4},
+            {"no connection yet": ("4", ""), "of these 5xx": None, "of these 4xx": None},
+            id="some wait for a connection",
+        ),
+        pytest.param(
+            {"p99_ms": 4.2, "p99_over_s": 12.2, "awaited_for_ms": 4.1},
+            {"p99, last 12 s": ("4.2 ms", ""), "5xx now": None, "4xx now": None},
+            id="the awaited are no older than the p99",
+        ),
+        pytest.param(
+            {"p99_ms": 10_060.0, "p99_over_s": 1.0, "awaited_for_ms": 9_900.0},
+            {"p99, last 1 s": ("≥ 10 s", "")},
+            id="timeouts reach the p99",
+        ),
+        pytest.param(
+            {"p99_ms": 10_060.0, "p99_over_s": 1.0, "awaited_for_ms": 10_070.0},
+            {"p99, last 1 s": ("≥ 10 s", "")},
+            id="timeouts reach the p99, and one is not noticed yet",
+        ),
+        pytest.param(
+            {"p99_ms": None, "in_flight": 0}, {"p99": ("—", ""), "longest awaited": None}, id="idle"
+        ),
+    ],
+)
+def test_a_run_under_way_says_what_its_requests_came_to(changes, expected):
+    told = progress_of(**{"p99_over_s": None, **changes}).to_json()
+    shown = figures_of(progress(a_run(progress=told)))
+    assert {name: shown.get(name) for name in expected} == expected
+
+
+def test_a_run_under_way_is_judged_and_names_each_status_and_kind_of_failure():
+    shown = texts(progress(a_run(progress=progress_of(**REFUSED).to_json())))
+    assert (
+        "2,680 of 2,990 answers of listener wsgi to the load generator were server errors (5xx) "
+        "so far." in shown
+    )
+    at = shown.index("Answers by status")
+    assert shown[at : at + 4] == [
+        *("Answers by status", "200: 290, 404: 20, 503: 2,680"),
+        *("Failures by kind", "connection cut off: 2, timed out: 1"),
+    ]
+
+
+def test_the_progress_of_an_older_version_is_shown_without_what_it_does_not_tell():
+    told = progress_of().to_json()
+    for name in ("statuses", "status_classes", "status_classes_per_s", "p99_over_s"):
+        del told[name]
+    del told["awaited_for_ms"], told["waiting"]
+    shown = progress(a_run(progress=told))
+    assert figures_of(shown) == {
+        "sent": ("3,000", ""),
+        "answered": ("2,990", ""),
+        "failed": ("3", "bad"),
+        "awaited": ("7", ""),
+        "longest awaited": ("—", ""),
+        "answered now": ("200 req/s", ""),
+        "p99": ("—", ""),
+        "remaining": ("15 s", ""),
+    }
+    assert "Answers by status" not in texts(shown)
 
 
 def test_a_result_shows_both_p99_and_its_findings():
@@ -298,8 +406,11 @@ def test_the_history_has_a_row_for_each_run():
     assert rows[0]["sent"] is None
     assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
     assert rows[1]["errors"] == 7, "a server error is an answer, and no success"
-    (under_way,) = history_rows([a_run(progress={"sent": 90, "failed": {"reset": 2}})])
+    so_far = {"sent": 90, "failed": {"reset": 2}}
+    (under_way,) = history_rows([a_run(progress=so_far)])
     assert [under_way[name] for name in ("sent", "failed", "errors")] == [90, 2, None]
+    (under_way,) = history_rows([a_run(progress=so_far | {"status_classes": {"5xx": 70}})])
+    assert [under_way[name] for name in ("sent", "failed", "errors")] == [90, 2, 70]
 
 
 def test_the_naive_p99_of_the_history_is_a_lower_bound_where_the_p99_is_one():

@@ -126,7 +126,18 @@ def test_errors_by_kind_and_examples_where_there_are_some():
         *("Status 503, GET /: ", "busy"),
     ]
     going = replace(RUN, state=RunState.RUNNING, result={})
-    assert texts(one_run.errors_table(going)) == ["Errors are listed when the run has ended."]
+    assert texts(one_run.errors_table(going)) == [
+        "Errors are listed as soon as the run has sent requests."
+    ]
+    so_far = {"sent": 50, "failed": {"timed_out": 1}, "statuses": {"200": 9, "503": 20}}
+    assert texts(one_run.errors_table(replace(going, progress=so_far)))[3:] == [
+        *("timed out", "1", "2 %"),
+        *("status 503", "20", "40 %"),
+    ]
+    none = {"sent": 50, "failed": {"timed_out": 0}, "statuses": {"200": 9}}
+    assert texts(one_run.errors_table(replace(going, progress=none))) == [
+        "No request failed so far, and none was answered with a 4xx or 5xx."
+    ]
     assert texts(one_run.errors_table(replace(RUN, result={}))) == [
         "The run has no result, so no errors are known."
     ]
@@ -313,10 +324,12 @@ def test_the_list_marks_two_runs_at_most():
         assert text in shown
     assert "≥ 10 s" in shown
     under_way = replace(RUN, state=RunState.RUNNING, result={}, progress={"sent": 41, "failed": {}})
-    found = FoundRuns((under_way, RUN), 2, 2, 1)
-    told = texts(run_table.run_table(found, "-id", (), ""))
-    at = told.index("running")
-    assert told[at : at + 4] == ["running", "41", "0", "—"]
+    counted = replace(under_way, progress=under_way.progress | {"status_classes": {"5xx": 30}})
+    for run, errors in ((under_way, "—"), (counted, "30")):
+        found = FoundRuns((run, RUN), 2, 2, 1)
+        told = texts(run_table.run_table(found, "-id", (), ""))
+        at = told.index("running")
+        assert told[at : at + 4] == ["running", "41", "0", errors]
     at = told.index("done")
     assert told[at : at + 4] == ["done", "100", "3", "2"], "2 of the answers were server errors"
 

@@ -1127,6 +1127,46 @@ RUNS: Final = {
         run(sent=0, answered=0), {"nothing-sent": ("unknown", "Run 7 sent no request")}
     ),
     "the run is under way": Case(run(state=RunState.RUNNING), {}),
+    "the run is under way, and no request has ended": Case(
+        run(state=RunState.RUNNING, sent=40, awaited=40, answered=0), {}
+    ),
+    "nine of ten answers are server errors while the run is under way": Case(
+        run(state=RunState.RUNNING, sent=1_200, awaited=200, answered=1_000, server_errors=900),
+        {
+            "run-server-errors": (
+                "bad",
+                "900 of 1,000 answers of listener wsgi to the load generator were server errors",
+            )
+        },
+    ),
+    "few server errors while the run is under way": Case(
+        run(state=RunState.STOPPING, answered=1_000, server_errors=5),
+        {"run-server-errors": ("warn", "5 of 1,000 answers of listener wsgi to the load")},
+    ),
+    "requests failed while the run is under way": Case(
+        run(
+            state=RunState.RUNNING,
+            sent=1_300,
+            awaited=300,
+            answered=980,
+            failed={"timed_out": 15, "reset": 5},
+        ),
+        {
+            "requests-failed": (
+                "bad",
+                "that have ended (2 %) failed so far: 15 were not answered within 10 s, 5 were cut",
+            )
+        },
+    ),
+    "one request failed while the run is under way": Case(
+        run(state=RunState.RUNNING, sent=1_000, answered=999, failed={"reset": 1}),
+        {
+            "requests-failed": (
+                "warn",
+                "1 of 1,000 requests to listener wsgi (0.1 %) failed so far: 1 was cut off",
+            )
+        },
+    ),
     "a person stopped it": Case(
         run(
             state=RunState.STOPPED,

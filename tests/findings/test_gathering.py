@@ -481,6 +481,40 @@ def test_a_run_is_judged_by_its_result():
     assert run_of(a_run()).run.generator_cpu_ratio == 0.1
 
 
+PROGRESS = {
+    "sent": 1_100, "answered": 980, "failed": {"timed_out": 20, "reset": 0}, "in_flight": 100,
+    "status_classes": {"2xx": 80, "5xx": 900}, "steps": {"GET /": {"sent": 1_100}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "told", "expected"),
+    [
+        pytest.param(
+            RunState.RUNNING,
+            PROGRESS,
+            {
+                "requests-failed": "20 of 1,000 requests to listener slow that have ended (2 %)",
+                "run-server-errors": "900 of 980 answers of listener slow",
+            },
+            id="under-way",
+        ),
+        pytest.param(
+            RunState.RUNNING,
+            {name: PROGRESS[name] for name in ("sent", "answered", "failed", "in_flight")},
+            {"requests-failed": "20 of 1,000 requests"},
+            id="an-older-version-told-no-status",
+        ),
+        pytest.param(RunState.REQUESTED, {}, {}, id="not-begun"),
+        pytest.param(RunState.FAILED, PROGRESS, {"run-failed": "Run 7 failed"}, id="over"),
+    ],
+)
+def test_a_run_is_judged_by_its_progress_while_it_is_under_way_alone(state, told, expected):
+    said = findings(run_of(replace(a_run(state, result={}), progress=told)))
+    assert [one.code for one in said] == list(expected)
+    assert all(expected[one.code] in one.sentence for one in said)
+
+
 @pytest.mark.parametrize(
     ("is_told", "environment"),
     [
