@@ -20,6 +20,7 @@ from servescope.queries.request_words import (
     is_turned_away,
     request_words,
     route_words,
+    status_words,
 )
 from servescope.queries.requests import HALF_SPAN_S
 from servescope.sentences import counted
@@ -108,7 +109,7 @@ def answer_panel(row: LogRow, kind: ServerKind) -> dmc.Card:
         "they are counted before encryption.",
         facts(
             {
-                "Status": str(row.status),
+                "Status": status_words(row.status),
                 "Ended at": html.Span(
                     className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
                 ),

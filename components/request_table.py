@@ -15,11 +15,13 @@ from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING
 from servescope.figures import units
 from servescope.figures.shares import share_texts
-from servescope.queries.request_search import PAGE_ROWS
+from servescope.queries.request_search import CLASSES, PAGE_ROWS
 from servescope.queries.request_words import (
+    NO_ANSWER,
     is_not_read,
     method_words,
     route_words,
+    status_words,
 )
 from servescope.recording.detail_threshold import DETAILS_PER_SECOND, ERRORS_PER_SECOND
 from servescope.sentences import counted
@@ -113,7 +115,7 @@ def facets(found: Found, search: Search) -> list[html.Div]:
     for facet in found.facets:
         if not facet.values:
             continue
-        is_class = facet.field == "status" and facet.values[0].value.endswith("xx")
+        is_class = facet.field == "status" and facet.values[0].value in CLASSES
         title = "Status class" if is_class else FACET_TITLES[facet.field]
         if facet.field == "stage" and sum(one.count for one in facet.values) < found.matching:
             title += OF_READ
@@ -139,8 +141,8 @@ def _words(field: str, value: str) -> str:
     """The value of a facet as a person reads it."""
     if field == "method":
         return method_words(value)
-    if field == "status" and value in {"0", "0xx"}:
-        return "no answer"
+    if field == "status":
+        return status_words(value)
     return route_words(value) if field == "route" else value
 
 
@@ -160,7 +162,7 @@ def pages(found: Found, search: Search) -> list[Component]:
 def opened(row: LogRow, unmeasured: Collection[str] = ()) -> html.Div:
     """Everything known of one request, its stages as a waterfall, and the ways on from it."""
     facts: dict[str, Component | str | int] = {
-        "Status": row.status,
+        "Status": status_words(row.status),
         "Ended at": html.Span(
             className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
         ),
@@ -199,7 +201,7 @@ def ways_on(row: LogRow) -> list[html.Button]:
             className="way-on",
             **narrowing(
                 {"listener": row.listener, "route": row.route, "status": str(row.status)},
-                f"Requests of {route_words(row.route)} with status {row.status}",
+                f"Requests of {route_words(row.route)} with {_with_status(row)}",
                 anew=True,
             ),
         ),
@@ -216,6 +218,10 @@ def ways_on(row: LogRow) -> list[html.Button]:
     ]
 
 
+def _with_status(row: LogRow) -> str:
+    return f"status {row.status}" if row.status else NO_ANSWER
+
+
 def _durations(row: LogRow) -> list[units.Duration]:
     """Of the whole request, and of its longest stage if it has one."""
     longest_s = None if is_not_read(row.target) else max(row.stages_s.values())
@@ -227,7 +233,7 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
     in_stage = html.Td(f"{stage} {longest}", title=MEANING.get(stage, ""))
     if is_not_read(row.target):
         in_stage = html.Td(NO_STAGE, className="dimmed")
-    state = {4: "warn", 5: "bad"}.get(row.status // 100, "")
+    state = {0: "bad", 4: "warn", 5: "bad"}.get(row.status // 100, "")
     return html.Tr(
         [
             html.Td(
@@ -239,7 +245,10 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
                 className="target",
             ),
             html.Td(took, className="number took"),
-            html.Td(html.Span(str(row.status), className=f"status {state}"), className="number"),
+            html.Td(
+                html.Span(status_words(row.status), className=f"status {state}"),
+                className="number",
+            ),
             in_stage,
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
             html.Td(row.listener),

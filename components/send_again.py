@@ -18,7 +18,7 @@ from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.queries import captures
 from servescope.queries import requests as log
-from servescope.queries.request_words import route_words
+from servescope.queries.request_words import route_words, status_words
 from servescope.queries.traffic import listener_names
 from servescope.recording.detail_layout import TEXT_LIMITS, DetailTexts
 from servescope.recording.secret_names import MASK
@@ -173,7 +173,7 @@ def compared(row: LogRow, again: LogRow | None, answer: Answer) -> html.Div:
             ]
         )
     rows: list[tuple[Component | str | units.Duration, ...]] = [
-        ("status", str(row.status), str(again.status)),
+        ("status", status_words(row.status), str(again.status)),
         ("route", route_words(row.route), route_words(again.route)),
         ("sent", units.text(row.bytes_sent, "By"), units.text(again.bytes_sent, "By")),
         ("whole", units.Duration(row.total_s), units.Duration(again.total_s)),

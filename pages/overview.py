@@ -66,9 +66,9 @@ GRAPHS: Final = (
     LiveGraph(
         "overview-requests",
         "Requests per second, by status",
-        "Answers of all listeners by class of status. 5xx is the server's fault; 1xx, where there "
-        "are any, are handshakes of WebSockets. Client gone: of whatever status, answers whose "
-        "client had left before.",
+        "Requests to all listeners by class of status. 5xx is the server's fault; 1xx, where there "
+        "are any, are handshakes of WebSockets. No answer: the connection was closed before one. "
+        "Client gone: of whatever status, answers whose client had left before.",
         lambda context, span, _: traffic.by_status_class(context, span),
         LinePlot(stacked=True, seldom=traffic.SELDOM),
         NO_REQUESTS,

@@ -61,8 +61,8 @@ GRAPHS: Final = (
         "requests-classes",
         "Requests per second, by class of status",
         "1xx: switched to a WebSocket; 2xx: answered; 3xx: sent elsewhere or not modified; "
-        "4xx: the client's mistake; 5xx: the server's. Client gone: of whatever status, answers "
-        "whose client had left before.",
+        "4xx: the client's mistake; 5xx: the server's. No answer: the connection was closed before "
+        "one. Client gone: of whatever status, answers whose client had left before.",
         lambda context, span, chosen: traffic.by_status_class(context, span, chosen[0]),
         LinePlot(stacked=True, seldom=traffic.SELDOM),
         NO_REQUESTS,

@@ -55,6 +55,7 @@ MEANINGS: Final = {
     "3xx": TEAL,
     "4xx": AMBER,
     "5xx": RED,
+    "no answer": PINK,
     "client gone": ORANGE,
     "p50": SKY,
     "p90": BLUE,
@@ -90,7 +91,6 @@ MEANINGS: Final = {
     "time_wait": GREY,
     "listen": TEAL,
 }
-_STATUS_CLASS: Final = {"1": GREY, "2": BLUE, "3": TEAL, "4": AMBER, "5": RED}
 _CLOCK: Final = [
     {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
     {"dtickrange": [60_000, 86_400_000], "value": "%H:%M"},
@@ -153,9 +153,10 @@ def by_status(names: Sequence[str]) -> list[Style]:
     seen: dict[str, int] = {}
     styles = []
     for name in names:
-        nth = seen.get(name[:1], 0)
-        seen[name[:1]] = nth + 1
-        styles.append(Style(_STATUS_CLASS.get(name[:1], GREY), _DASHES[nth % len(_DASHES)]))
+        colour = MEANINGS.get(name) or MEANINGS.get(f"{name[:1]}xx", GREY)
+        nth = seen.get(colour, 0)
+        seen[colour] = nth + 1
+        styles.append(Style(colour, _DASHES[nth % len(_DASHES)]))
     return styles
 
 

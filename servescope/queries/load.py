@@ -10,7 +10,7 @@ import numpy as np
 from servescope import catalog
 from servescope.queries.latency import at_timeouts, percentiles, step_of_percentiles
 from servescope.queries.lines import joined, named_lines, renamed
-from servescope.queries.traffic import REQUESTS_PER_S
+from servescope.queries.traffic import REQUESTS_PER_S, answered
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def rates(context: QueryContext, span: Span) -> Lines:
     queries = {
         "generator: finished": span.query(catalog.LOAD_SENT),
         "generator: failed": span.query(catalog.LOAD_ERRORS),
-        "server: answered": span.query(catalog.REQUEST_DURATION),
     }
-    return named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
+    at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
+    return joined([at_generator, answered(context, span, "server: answered")])
 
 
 def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:

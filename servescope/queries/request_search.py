@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.queries import requests, traffic
-from servescope.queries.request_words import is_not_read
+from servescope.queries.request_words import NO_ANSWER, is_not_read
 from servescope.queries.span import Span
 from servescope.records.requests import Stage
 from servescope.records.temporary_listeners import is_temporary
@@ -58,7 +58,11 @@ NO_STAGE: Final = -1
 are those of an answer to nobody."""
 
 _NS: Final = 1e9
-_STATUS: Final = re.compile(r"[1-5](xx|\d\d)")
+CLASSES: Final = (NO_ANSWER, *traffic.STATUS_CLASSES)
+"""The classes that the log can be narrowed to, as the graph of them calls them; by the first digit
+of the status."""
+
+_STATUS: Final = re.compile(r"0|[1-5]\d\d")
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(us|µs|ms|s|min)?", re.ASCII)
 _UNITS_S: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 _LONGEST_TEXT: Final = 200
@@ -69,10 +73,10 @@ _LAST_PAGE: Final = 10_000
 class Search:
     """The requests that are wanted; an empty text leaves its field open.
 
-    `status` is a code or a class such as `5xx`; `stage` the longest stage of the request, which one
-    that was not read has none of, or with `stage_over_s` one that took longer than that; `text` is
-    part of the target, in any case, maybe behind a method: `POST /api`. Durations are above
-    `slower_s` and at most `faster_s`, as the cells of a heatmap.
+    `status` is a code, 0 of a request that got no answer, or one of `CLASSES`; `stage` the longest
+    stage of the request, which one that was not read has none of, or with `stage_over_s` one that
+    took longer than that; `text` is part of the target, in any case, maybe behind a method:
+    `POST /api`. Durations are above `slower_s` and at most `faster_s`, as the cells of a heatmap.
     """
 
     listener: str = ""
@@ -217,8 +221,8 @@ def _matching(
     search: Search,
 ) -> NDArray[np.bool_]:
     found = (total_s > search.slower_s) & (total_s <= search.faster_s)
-    if search.status.endswith("xx"):
-        found &= columns.statuses // 100 == int(search.status[0])
+    if search.status in CLASSES:
+        found &= _classes(columns) == CLASSES.index(search.status)
     elif search.status:
         found &= columns.statuses == int(search.status)
     found &= _of_stage(columns, longest, search)
@@ -235,6 +239,11 @@ def _matching(
     if search.text:
         found &= _of_text(columns, search.text)
     return found
+
+
+def _classes(columns: RequestColumns) -> NDArray[np.int64]:
+    """The class of each request, as an index of `CLASSES`."""
+    return columns.statuses // 100
 
 
 def _of_text(columns: RequestColumns, text: str) -> NDArray[np.bool_]:
@@ -290,7 +299,7 @@ def _facets(
 ) -> Iterable[Facet]:
     places = chosen.tolist()
     statuses = columns.statuses[chosen].tolist()
-    yield _facet("status", (f"{status // 100}xx" for status in statuses))
+    yield _facet("status", (CLASSES[index] for index in _classes(columns)[chosen].tolist()))
     yield _facet("status", map(str, statuses))
     yield _facet(
         "stage", (STAGES[index] for index in longest[chosen].tolist() if index != NO_STAGE)
@@ -329,7 +338,7 @@ def _one_of(allowed: Iterable[str], what: str) -> Callable[[str], str]:
 
 def _status(text: str) -> str:
     status = text.lower()
-    if not _STATUS.fullmatch(status):
+    if status not in CLASSES and not _STATUS.fullmatch(status):
         raise ValueError(f"“{text}” is no status: write 404, or 5xx for a class.")
     return status
 

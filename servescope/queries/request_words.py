@@ -19,10 +19,14 @@ UNREAD: Final = "No request was read"
 TURNED_AWAY: Final = "Turned away unread: too many connections"
 OTHER_METHOD: Final = "other method, or none read"
 OTHER_ROUTE: Final = "other route, or none read"
+NO_ANSWER: Final = "no answer"
+"""In place of the status of a request whose connection was closed before an answer began."""
 
 _OTHER: Final = Method._OTHER.name  # noqa: SLF001 - OpenTelemetry's name
 _OTHER_METHODS: Final = frozenset((_OTHER, _OTHER.lstrip("_")))
 
+
+_UNANSWERED: Final = "0"
 
 UNREAD_LABELS: Final = (("http.request.method", _OTHER), ("http.route", OTHER_ROUTE_NAME))
 """Labels of the series in which a listener counts what it answered before it read a request."""
@@ -51,6 +55,16 @@ def is_unread(method: str, route: str) -> bool:
 def is_refused(method: str, route: str) -> bool:
     """Whether a series may count what a listener itself refused: its app names no route then."""
     return route == UNMATCHED or is_unread(method, route)
+
+
+def is_unanswered(status: str) -> bool:
+    """Whether it is the status of requests whose connections were closed before an answer began."""
+    return status == _UNANSWERED
+
+
+def status_words(status: str | int) -> str:
+    """A status code as a person reads it."""
+    return NO_ANSWER if is_unanswered(str(status)) else str(status)
 
 
 def method_words(method: str) -> str:

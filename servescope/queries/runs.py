@@ -15,7 +15,7 @@ from servescope.queries import latency, ports
 from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.run_data import run_context
 from servescope.queries.span import SHORTEST_S, STEPS, Range, View
-from servescope.queries.traffic import REQUESTS_PER_S, of_listener
+from servescope.queries.traffic import REQUESTS_PER_S, answered, of_listener
 from servescope.store.query import Aggregation, Query
 from servescope.whole_numbers import HIGHEST_ID, read_whole_number
 
@@ -170,9 +170,10 @@ def rates(context: QueryContext, span: Span, run: LoadRun) -> Lines:
         "generator: finished": span.query(catalog.LOAD_SENT, where=where),
         "generator: failed": span.query(catalog.LOAD_ERRORS, where=where),
     }
-    if run.plan.listener:
-        queries["server: answered"] = span.query(catalog.REQUEST_DURATION, where=where)
-    return named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
+    at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
+    if not run.plan.listener:
+        return at_generator
+    return joined([at_generator, answered(context, span, "server: answered", where)])
 
 
 def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: int = 0) -> Lines:

@@ -10,7 +10,13 @@ import numpy as np
 from servescope import catalog
 from servescope.histogram import supported_quantiles
 from servescope.queries.lines import joined, lines_by_label, renamed
-from servescope.queries.request_words import method_words, route_words
+from servescope.queries.request_words import (
+    NO_ANSWER,
+    is_unanswered,
+    method_words,
+    route_words,
+    status_words,
+)
 from servescope.queries.rows import Lines, RouteRow
 from servescope.recording.recorder import RINGS
 from servescope.records.server_kinds import ServerKind
@@ -31,7 +37,7 @@ SWITCHED: Final = "1xx"
 STATUS_CLASSES: Final = (SWITCHED, "2xx", "3xx", "4xx", "5xx")
 TO_NOBODY: Final = "client gone"
 """Answers whose client had gone before they were sent, whatever their status."""
-SELDOM: Final = (SWITCHED, TO_NOBODY)
+SELDOM: Final = (SWITCHED, NO_ANSWER, TO_NOBODY)
 """Lines that are drawn only where they have a request."""
 TOP_ROUTES: Final = 8
 OTHERS: Final = "all others"
@@ -99,11 +105,11 @@ def server_kinds(context: QueryContext) -> Callable[[str], ServerKind]:
 
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:
-    """Requests per second by class of status, and of those whose client had gone.
+    """Requests per second by class of status, of those without an answer, and of answers to nobody.
 
-    Always the same six lines, with the same gaps. A request is in one of them alone.
+    Always the same seven lines, with the same gaps. A request is in one of them alone.
     """
-    names = (*STATUS_CLASSES, TO_NOBODY)
+    names = (*STATUS_CLASSES, NO_ANSWER, TO_NOBODY)
     query = span.query(catalog.REQUEST_DURATION, by=(STATUS,), where=of_listener(listener))
     found = context.store.aggregate(query, Aggregation.RATE)
     is_known = np.zeros(found.times.size, dtype=bool)
@@ -111,21 +117,37 @@ def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Li
         is_known |= np.isfinite(row)
     values = np.tile(np.where(is_known, 0.0, np.nan), (len(names), 1))
     for (status,), row in zip(found.groups, found.values, strict=True):
-        name = f"{status[:1]}xx"
-        if name in STATUS_CLASSES:
+        name = status_class(status)
+        if name in names:
             values[names.index(name)] += np.nan_to_num(row)
     gone = context.store.aggregate(
         span.query(catalog.ANSWERS_TO_NOBODY, by=(STATUS,), where=of_listener(listener)),
         Aggregation.RATE,
     )
     for (status,), row in zip(gone.groups, gone.values, strict=True):
-        name = f"{status[:1]}xx"
+        name = status_class(status)
         if name in STATUS_CLASSES and row.size == values.shape[1]:
             # The engine's points of two metrics need not come at the same moment.
             moved = np.fmin(np.nan_to_num(row), values[names.index(name)])
             values[names.index(name)] -= moved
             values[-1] += moved
     return Lines(found.times, names, values, REQUESTS_PER_S, found.actual_step)
+
+
+def status_class(status: str) -> str:
+    """The class that a status code belongs to, as a line of `by_status_class` is called."""
+    return NO_ANSWER if is_unanswered(status) else f"{status[:1]}xx"
+
+
+def answered(context: QueryContext, span: Span, name: str, where: Labels = ()) -> Lines:
+    """Answers per second, as one line of this name: requests without one left out."""
+    query = span.query(catalog.REQUEST_DURATION, (STATUS,), where)
+    found = context.store.aggregate(query, Aggregation.RATE)
+    rates = np.full(found.times.size, np.nan)
+    for (status,), row in zip(found.groups, found.values, strict=True):
+        answers = 0.0 if is_unanswered(status) else row
+        rates = np.where(np.isnan(row), rates, np.nan_to_num(rates) + answers)
+    return Lines(found.times, (name,), rates[None, :], REQUESTS_PER_S, found.actual_step)
 
 
 def by_listener(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -140,7 +162,7 @@ def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
 
 def by_status(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second of each status code."""
-    return _rate_by(context, span, STATUS, listener)
+    return _named(_rate_by(context, span, STATUS, listener), status_words)
 
 
 def by_route(

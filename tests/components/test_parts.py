@@ -510,6 +510,10 @@ def test_a_facet_says_in_words_that_a_request_got_no_answer():
     (shown,) = facets(replace(FOUND, facets=(status,)), Search())
     assert texts(shown)[-3] == "no answer"
     assert json.loads(values(shown, "data-narrow")[1]) == {"status": "0"}
+    cut = replace(ROW, status=0)
+    assert "no answer" in texts(request_table(replace(FOUND, rows=(cut,)), Search(), SPAN))
+    assert "no answer" in texts(opened(cut))
+    assert "0" not in texts(opened(cut))
 
 
 def test_a_facet_says_in_words_what_nobody_read():

@@ -108,6 +108,10 @@ def test_statuses_have_the_colour_of_their_class_and_red_is_for_server_errors_on
     assert styles[0].dash != styles[1].dash
     assert [style.colour == theme.RED for style in styles] == [False, False, False, True]
     assert theme.RED not in theme.SERIES
+    codes, classes = ("101", "200", "no answer"), ("1xx", "2xx", "no answer")
+    assert [style.colour for style in theme.by_status(codes)] == [
+        style.colour for style in theme.by_meaning(classes)
+    ]
 
 
 def test_names_without_a_meaning_keep_apart():

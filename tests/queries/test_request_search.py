@@ -98,6 +98,7 @@ MATCHING = {
         ["/post", "/a?q=2"],
     ),
     "any stage longer than": (Search(stage_over_s=0.1), ["/post", "/B/Upper"]),
+    "no answer, as a class": (Search(status="no answer"), []),
     "all of it together": (Search(route="/a", status="5xx", slower_s=0.01), ["/a?q=2"]),
     "oldest first": (Search(order="time"), ALL[::-1]),
     "slowest first": (Search(order="-took"), ["/B/Upper", "/post", "/a?q=2", "/a?q=1"]),
@@ -139,6 +140,17 @@ def test_facets_count_what_matches_with_their_shares(filled):
     assert found.facets[3].values[0].share == 0.75
     narrowed = find(filled, SPAN, Search(route="/a"))
     assert [value.count for value in narrowed.facets[4].values] == [2]
+
+
+def test_a_request_without_an_answer_is_a_class_and_has_its_own_word(context):
+    details = [request("/cut", 1, status=0, sent=0), request("/ok", 2)]
+    context.store.write(Batch([Frame(START + 5)], request_details=details))
+    by_class, by_code = find(context, SPAN, Search()).facets[:2]
+    assert [one.value for one in by_class.values] == ["2xx", "no answer"]
+    assert [one.value for one in by_code.values] == ["0", "200"]
+    for status in ("0", "no answer"):
+        search, faults = read({"status": status})
+        assert (targets(context, search), faults) == (["/cut"], [])
 
 
 def test_what_was_not_read_has_no_longest_stage(context):

@@ -25,10 +25,10 @@ def delta(*durations):
     return HistogramDelta(histogram.count(np.array(durations)), sum(durations))
 
 
-def answered(listener, count, seconds, *, is_read=True):
+def answered(listener, count, seconds, *, is_read=True, status="200"):
     labels = {
         "http.request.method": "GET" if is_read else "_OTHER",
-        "http.response.status_code": "200" if is_read else "503",
+        "http.response.status_code": status if is_read else "503",
         "http.route": "/" if is_read else "other",
         "listener": listener,
     }
@@ -158,6 +158,10 @@ def test_the_server_is_asked_for_the_run_s_listener_and_seconds(context, add):
     lines = runs.rates(context, span, run)
     server = lines.values[lines.names.index("server: answered")]
     assert np.nan_to_num(server).tolist() == [60, 0, 60]
+    cut = answered("wsgi", 300, 5.0, status="0")
+    context.store.write(Batch([Frame(START + 5, histograms=answered("wsgi", 60, 0.01) | cut)]))
+    after = runs.rates(context, runs.span_of(replace(run, ended_s=START + 6)), run)
+    assert after.values[after.names.index("server: answered")][-1] == 60, "300 were broken off"
 
 
 def test_the_queues_are_those_of_the_run_s_port_and_listener(context, add):

@@ -4,7 +4,7 @@ import numpy as np
 
 from servescope import histogram
 from servescope.catalog import ANSWERS_TO_NOBODY, BYTES_SENT, REQUEST_DURATION
-from servescope.queries import latency, traffic
+from servescope.queries import latency, load, traffic
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from tests.queries.conftest import CPU
@@ -33,7 +33,15 @@ def test_handshakes_of_websockets_are_a_class_of_status(harness):
     context.store.write(Batch([Frame(START, {}, {}, asked)]))
     lines = traffic.by_status_class(context, Span(START, START + 1, 1))
     rates = dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True))
-    assert rates == {"1xx": 4, "2xx": 4, "3xx": 0, "4xx": 0, "5xx": 0, "client gone": 0}
+    assert rates == {
+        "1xx": 4,
+        "2xx": 4,
+        "3xx": 0,
+        "4xx": 0,
+        "5xx": 0,
+        "no answer": 0,
+        "client gone": 0,
+    }
 
 
 def test_answers_whose_client_had_gone_are_no_success(harness):
@@ -48,6 +56,36 @@ def test_answers_whose_client_had_gone_are_no_success(harness):
         rates = dict(zip(lines.names, lines.values.tolist(), strict=True))
         assert (rates["2xx"], rates["5xx"]) == ([1, 4], [4, 4])
         assert rates["client gone"] == [3, 0]
+
+
+def test_a_request_without_an_answer_is_a_class_of_its_own_and_the_classes_add_up(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    asked = {request("wsgi", status=status): some for status in ("200", "500", "0")}
+    labels = (("http.response.status_code", "0"), ("listener", "wsgi"))
+    broken_off = {SeriesKey(ANSWERS_TO_NOBODY, labels): 4.0}  # as older versions counted them
+    context.store.write(Batch([Frame(START, {}, broken_off, asked), Frame(START + 1)]))
+    span = Span(START, START + 2, 1)
+    lines = traffic.by_status_class(context, span)
+    rates = dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True))
+    assert (rates["no answer"], rates["client gone"]) == (4, 0)
+    counted = traffic.count(context, span)
+    assert np.nansum(lines.values) == counted == 12
+    assert set(traffic.by_status(context, span).names) == {"200", "500", "no answer"}
+
+
+def test_requests_without_an_answer_are_none_that_the_server_answered(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    ok, cut = request("wsgi"), request("wsgi", status="0")
+    frames = [Frame(START, {}, {}, {ok: some, cut: some}), Frame(START + 1, {}, {}, {cut: some})]
+    context.store.write(Batch([*frames, Frame(START + 3)]))
+    lines = load.rates(context, Span(START, START + 4, 1))
+    answered = lines.values[lines.names.index("server: answered")]
+    assert answered.tolist()[:2] == [4, 0]
+    assert np.isnan(answered[2]), "nothing was recorded of this second"
+    nothing = load.rates(context, Span(START + 100, START + 104, 1))
+    assert np.isnan(nothing.values).all()
 
 
 def test_a_span_without_a_frame_is_not_recorded_and_one_without_a_request_is(harness):
