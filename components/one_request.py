@@ -23,6 +23,7 @@ from servescope.queries.request_words import (
     status_words,
 )
 from servescope.queries.requests import HALF_SPAN_S
+from servescope.queries.traffic import TO_NOBODY
 from servescope.sentences import counted
 from servescope.wire import cipher_suites
 
@@ -51,6 +52,12 @@ def address_of(detail_id: int) -> str:
 def title_of(row: LogRow) -> str:
     """Method and target, or why there are none."""
     return request_words(row.method, row.target, row.status)
+
+
+def status_of(row: LogRow) -> str:
+    """The status of the answer, and whether it reached nobody; or that there was none."""
+    words = status_words(row.status)
+    return f"{words}, {TO_NOBODY}" if row.is_to_nobody else words
 
 
 def heading(row: LogRow) -> html.Div:
@@ -109,7 +116,7 @@ def answer_panel(row: LogRow, kind: ServerKind) -> dmc.Card:
         "they are counted before encryption.",
         facts(
             {
-                "Status": status_words(row.status),
+                "Status": status_of(row),
                 "Ended at": html.Span(
                     className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
                 ),

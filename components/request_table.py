@@ -10,7 +10,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.help import NOT_RECORDED, attributes
-from components.one_request import address_of, slower_than, title_of, where_time_went
+from components.one_request import address_of, slower_than, status_of, title_of, where_time_went
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING
 from servescope.figures import units
@@ -111,7 +111,7 @@ def counts_text(found: Found) -> str:
 
 def facets(found: Found, search: Search) -> list[html.Div]:
     """The values of each field among the requests that match; a click narrows the log to one."""
-    parts = []
+    parts: list[html.Div] = []
     for facet in found.facets:
         if not facet.values:
             continue
@@ -120,7 +120,18 @@ def facets(found: Found, search: Search) -> list[html.Div]:
         if facet.field == "stage" and sum(one.count for one in facet.values) < found.matching:
             title += OF_READ
         parts.append(_facet(title, facet, str(getattr(search, facet.field))))
-    return parts
+    return [html.Div(_shares_text(found), className="dimmed"), *parts] if parts else []
+
+
+def _shares_text(found: Found) -> str:
+    """Of which requests the shares beside the log are."""
+    said = f"Shares of the {counted(found.matching, 'request')} that match"
+    if found.counted is None or found.kept >= found.counted:
+        return f"{said}."
+    return (
+        f"{said}, not of the traffic: of errors and slow requests more are kept than of others. "
+        "The graphs above count all."
+    )
 
 
 def chosen_values(search: Search) -> list[html.Button]:
@@ -162,7 +173,7 @@ def pages(found: Found, search: Search) -> list[Component]:
 def opened(row: LogRow, unmeasured: Collection[str] = ()) -> html.Div:
     """Everything known of one request, its stages as a waterfall, and the ways on from it."""
     facts: dict[str, Component | str | int] = {
-        "Status": status_words(row.status),
+        "Status": status_of(row),
         "Ended at": html.Span(
             className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
         ),
@@ -234,6 +245,8 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
     if is_not_read(row.target):
         in_stage = html.Td(NO_STAGE, className="dimmed")
     state = {0: "bad", 4: "warn", 5: "bad"}.get(row.status // 100, "")
+    if row.is_to_nobody:
+        state = state or "warn"
     return html.Tr(
         [
             html.Td(
@@ -246,7 +259,7 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
             ),
             html.Td(took, className="number took"),
             html.Td(
-                html.Span(status_words(row.status), className=f"status {state}"),
+                html.Span(status_of(row), className=f"status {state}"),
                 className="number",
             ),
             in_stage,

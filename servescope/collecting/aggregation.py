@@ -10,8 +10,8 @@ from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes
 from servescope.recording.record_layout import OTHER_ROUTE
 from servescope.records.load import LoadOutcome
-from servescope.records.requests import Stage
-from servescope.request_fields import Method, RequestFlag
+from servescope.records.requests import Stage, reached_nobody
+from servescope.request_fields import Method
 from servescope.store.base import Frame, HistogramDelta, SeriesKey
 from servescope.store.codec.rows import distinct
 
@@ -109,7 +109,8 @@ class RecordAggregator:
                 key = self._request_keys[request_class] = request_class.key()
             second.observe(key, row, sum_s)
         self._add_by_listener(second, records, stages_s, listeners)
-        self._add_to_nobody(second, records[_to_nobody(records)], listeners)
+        to_nobody = reached_nobody(records["flags"], records["bytes_sent"], records["status"])
+        self._add_to_nobody(second, records[to_nobody], listeners)
 
     def _add_to_nobody(
         self, second: Second, records: NDArray[np.void], listeners: Mapping[int, str]
@@ -215,19 +216,6 @@ def _unread(records: NDArray[np.void]) -> NDArray[np.bool_]:
         records["route"] == OTHER_ROUTE
     )
     return is_unread
-
-
-def _to_nobody(records: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Which records are of answers that nobody can have got, as far as the server knows.
-
-    A client that leaves in the middle of an answer has had a part of it: an event stream ends so.
-    """
-    flags = records["flags"]
-    left_before = (flags & RequestFlag.CLIENT_GONE) != 0
-    stopped = RequestFlag.ABORTED | RequestFlag.TIMED_OUT
-    got_nothing = ((flags & stopped) == RequestFlag.ABORTED) & (records["bytes_sent"] == 0)
-    found: NDArray[np.bool_] = left_before | got_nothing
-    return found
 
 
 def _histograms(

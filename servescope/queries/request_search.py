@@ -18,7 +18,7 @@ import numpy as np
 from servescope.queries import requests, traffic
 from servescope.queries.request_words import NO_ANSWER, is_not_read
 from servescope.queries.span import Span
-from servescope.records.requests import Stage
+from servescope.records.requests import Stage, reached_nobody
 from servescope.records.temporary_listeners import is_temporary
 from servescope.request_fields import Method
 from servescope.whole_numbers import read_whole_number
@@ -58,9 +58,9 @@ NO_STAGE: Final = -1
 are those of an answer to nobody."""
 
 _NS: Final = 1e9
-CLASSES: Final = (NO_ANSWER, *traffic.STATUS_CLASSES)
-"""The classes that the log can be narrowed to, as the graph of them calls them; by the first digit
-of the status."""
+CLASSES: Final = (NO_ANSWER, *traffic.STATUS_CLASSES, traffic.TO_NOBODY)
+"""The classes that the log can be narrowed to, as the graph of them has them: by the first digit of
+the status, and answers to nobody, whatever theirs."""
 
 _STATUS: Final = re.compile(r"0|[1-5]\d\d")
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(us|µs|ms|s|min)?", re.ASCII)
@@ -122,8 +122,8 @@ class Found:
 
     rows: tuple[LogRow, ...]
     matching: int
-    kept: int  # in the span, whether or not they match
-    counted: int | None  # requests of the span, by the metrics; None where nothing was recorded
+    kept: int  # of the listener in the span, whether or not they match
+    counted: int | None  # its requests, by the metrics; None where nothing was recorded
     facets: tuple[Facet, ...]
     page: int
     pages: int
@@ -181,11 +181,10 @@ def _find(context: QueryContext, span: Span, search: Search) -> Found:
     total_s = columns.stages_ns.sum(axis=1) / _NS
     longest = columns.stages_ns.argmax(axis=1)
     longest[_mask(columns.targets, is_not_read)] = NO_STAGE
-    standing = np.ones(len(columns.ids), dtype=bool)
-    if not is_temporary(search.listener):
-        compared = {name for name in set(columns.listeners) if is_temporary(name)}
-        if compared:
-            standing = _mask(columns.listeners, lambda name: name not in compared)
+    chosen_listeners = {search.listener}
+    if not search.listener:
+        chosen_listeners = {name for name in set(columns.listeners) if not is_temporary(name)}
+    standing = _mask(columns.listeners, chosen_listeners.__contains__)
     chosen = np.flatnonzero(standing & _matching(columns, total_s, longest, search))
     order = _ordered(columns, total_s, chosen, search.order)
     pages = max(-(-len(chosen) // search.rows), 1)
@@ -227,7 +226,6 @@ def _matching(
         found &= columns.statuses == int(search.status)
     found &= _of_stage(columns, longest, search)
     for wanted, values in (
-        (search.listener, columns.listeners),
         (search.route, columns.routes),
         (search.client, columns.clients),
         (search.user_agent, columns.user_agents),
@@ -243,7 +241,9 @@ def _matching(
 
 def _classes(columns: RequestColumns) -> NDArray[np.int64]:
     """The class of each request, as an index of `CLASSES`."""
-    return columns.statuses // 100
+    found = columns.statuses // 100
+    found[reached_nobody(columns.flags, columns.bytes_sent, columns.statuses)] = len(CLASSES) - 1
+    return found
 
 
 def _of_text(columns: RequestColumns, text: str) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from servescope.queries.request_words import is_unread
 from servescope.queries.rows import LogRow, RequestSurroundings, UsualDurations
 from servescope.queries.span import Span
 from servescope.queries.traffic import LISTENER, METHOD, ROUTE, server_kinds
-from servescope.records.requests import Stage
+from servescope.records.requests import Stage, reached_nobody
 from servescope.records.server_kinds import ServerKind
 from servescope.request_fields import Protocol, RequestFlag
 
@@ -64,6 +64,11 @@ def _row(number: int, detail: RequestDetail) -> LogRow:
             (flag.name or "").lower().replace("_", " ")
             for flag in RequestFlag
             if flag in record.flags
+        ),
+        is_to_nobody=bool(
+            reached_nobody(
+                np.array(record.flags), np.array(record.bytes_sent), np.array(record.status)
+            )
         ),
         thread=detail.thread,
         pid=detail.pid,

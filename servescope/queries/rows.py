@@ -131,6 +131,7 @@ class LogRow:
     total_s: float
     stages_s: dict[str, float]
     flags: tuple[str, ...]
+    is_to_nobody: bool = False  # its answer reached nobody: the client had gone
     thread: str = ""  # name of the one that sent the last byte
     pid: int = 0  # of the process that recorded it; 0: unknown, as all that follows
     client_port: int = 0

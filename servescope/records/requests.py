@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from servescope.request_fields import RequestFlag
+
 if TYPE_CHECKING:
-    from servescope.request_fields import Method, RequestFlag
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from servescope.request_fields import Method
 
 
 class Stage(IntEnum):
@@ -65,3 +70,19 @@ class RequestDetail:
     trace_id: str = ""  # W3C Trace Context, 32 hexadecimal digits
     capture_id: int = 0  # 0: it was not captured
     cipher_suite: int = 0  # of TLS, its number with IANA; 0: there was none, or it is unknown
+
+
+def reached_nobody(
+    flags: NDArray[np.integer], bytes_sent: NDArray[np.integer], statuses: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Which requests had answers that nobody can have got, as far as the server knows.
+
+    All arrays of one shape. A client that leaves in the middle of an answer has had a part of it:
+    an event stream ends so. A request that was broken off before an answer began (status 0) had
+    none, be it that its client left or that its server stopped.
+    """
+    left_before = (flags & RequestFlag.CLIENT_GONE) != 0
+    stopped = RequestFlag.ABORTED | RequestFlag.TIMED_OUT
+    got_nothing = ((flags & stopped) == RequestFlag.ABORTED) & (bytes_sent == 0)
+    found: NDArray[np.bool_] = (left_before | got_nothing) & (statuses != 0)
+    return found

@@ -108,6 +108,7 @@ class RequestColumns:
     methods: tuple[int, ...]
     statuses: NDArray[np.int64]
     bytes_sent: NDArray[np.int64]
+    flags: NDArray[np.int64]
     stages_ns: NDArray[np.float64]
     is_cut: bool = False
     oldest_ns: int | None = None
@@ -117,7 +118,7 @@ class RequestColumns:
         """No request, of so many stages."""
         none = np.empty(0, np.int64)
         lacking = np.empty((0, stages))
-        return cls((), none, (), (), (), (), (), (), none, none, lacking, oldest_ns=oldest_ns)
+        return cls((), none, (), (), (), (), (), (), *(none,) * 3, lacking, oldest_ns=oldest_ns)
 
 
 def means(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -62,6 +62,7 @@ def test_answers_to_clients_that_had_gone_count_by_status(store, recorder, colle
     serve(recorder, 0, 6, flags=aborted)  # an event stream, say: they had a part of it
     serve(recorder, 0, 7, flags=aborted | RequestFlag.TIMED_OUT, sent=0)
     serve(recorder, 0, 8, listener="wsgi", status=503, flags=gone)
+    serve(recorder, 0, 9, status=0, flags=aborted, sent=0)  # a stop broke them off
     collect(1)
     by = ("listener", "http.response.status_code")
     found = total(store, catalog.ANSWERS_TO_NOBODY, by)

@@ -487,7 +487,15 @@ def test_the_counts_say_what_matches_what_is_kept_and_what_was_counted():
 
 
 def test_a_facet_has_counts_and_shares_and_narrows_to_its_value():
-    by_class, by_agent = facets(FOUND, Search(status="4xx"))
+    said, by_class, by_agent = facets(FOUND, Search(status="4xx"))
+    (sample,) = texts(said)
+    assert sample == (
+        "Shares of the 120 requests that match, not of the traffic: of errors and slow requests "
+        "more are kept than of others. The graphs above count all."
+    )
+    all_kept, *_ = facets(replace(FOUND, counted=FOUND.kept), Search())
+    assert texts(all_kept) == ["Shares of the 120 requests that match."]
+    assert facets(replace(FOUND, facets=()), Search()) == []
     assert texts(by_class) == ["Status class", "4xx", "90", "75 %", "2xx", "30", "25 %"]
     assert values(by_class, "aria-pressed") == ["true", "false"]
     assert json.loads(values(by_class, "data-narrow")[1]) == {"status": "2xx"}
@@ -499,15 +507,15 @@ def test_what_was_not_read_shows_no_longest_stage_and_the_facet_says_of_which_it
     unread = replace(ROW, target="", method="OTHER", route="other", status=503)
     assert "none: not read" in texts(request_table(replace(FOUND, rows=(unread,)), Search(), SPAN))
     stages = Facet("stage", (FacetValue("app", 119, 119 / 120), FacetValue("queue", 1, 1 / 120)))
-    (of_all,) = facets(replace(FOUND, facets=(stages,)), Search())
+    _, of_all = facets(replace(FOUND, facets=(stages,)), Search())
     assert texts(of_all) == ["Longest stage", "app", "119", "99.2 %", "queue", "1", "0.8 %"]
-    (of_read,) = facets(replace(FOUND, facets=(stages,), matching=900), Search())
+    _, of_read = facets(replace(FOUND, facets=(stages,), matching=900), Search())
     assert texts(of_read)[0] == "Longest stage, of those read"
 
 
 def test_a_facet_says_in_words_that_a_request_got_no_answer():
     status = Facet("status", (FacetValue("200", 9, 0.9), FacetValue("0", 1, 0.1)))
-    (shown,) = facets(replace(FOUND, facets=(status,)), Search())
+    _, shown = facets(replace(FOUND, facets=(status,)), Search())
     assert texts(shown)[-3] == "no answer"
     assert json.loads(values(shown, "data-narrow")[1]) == {"status": "0"}
     cut = replace(ROW, status=0)
@@ -516,9 +524,17 @@ def test_a_facet_says_in_words_that_a_request_got_no_answer():
     assert "0" not in texts(opened(cut))
 
 
+def test_an_answer_to_nobody_is_marked_in_the_log_and_where_it_is_opened():
+    late = replace(ROW, status=200, is_to_nobody=True)
+    rows = (late, replace(ROW, status=201))
+    shown = texts(request_table(replace(FOUND, rows=rows), Search(), SPAN))
+    assert {"200, client gone", "201"} <= set(shown)
+    assert "200, client gone" in texts(opened(late))
+
+
 def test_a_facet_says_in_words_what_nobody_read():
     unread = Facet("route", (FacetValue("other", 3, 1.0),))
-    (shown,) = facets(replace(FOUND, facets=(unread,)), Search())
+    _, shown = facets(replace(FOUND, facets=(unread,)), Search())
     assert texts(shown)[1] == "other route, or none read"
     assert json.loads(values(shown, "data-narrow")[0]) == {"route": "other"}
     (chosen,) = chosen_values(Search(method="OTHER"))

@@ -144,6 +144,7 @@ def test_the_details_of_a_span_come_column_by_column_newest_first(store):
     assert found.end_ns.tolist() == [moments[2], moments[1]]
     assert found.stages_ns.tolist() == [[0.5, 1.0, 2.0, 3.0, 4.0, 5.0]] * 2
     assert found.bytes_sent.tolist() == [2**40] * 2
+    assert found.flags.tolist() == [RequestFlag.NEW_CONNECTION] * 2
     assert (found.clients, found.user_agents, found.routes) == (
         ("::1",) * 2,
         ("agent/ü",) * 2,

@@ -29,6 +29,7 @@ def request(
     client="192.0.2.1",
     agent="curl",
     sent=100,
+    flags=0,
 ):
     """A request that ended `at` seconds after the start of the span."""
     record = RequestRecord(
@@ -38,7 +39,7 @@ def request(
         method=method,
         protocol=Protocol.HTTP_1_1,
         status=status,
-        flags=RequestFlag(0),
+        flags=RequestFlag(flags),
         bytes_received=10,
         bytes_sent=sent,
         stages_ns=tuple(MS * one for one in stages_ms),
@@ -153,6 +154,27 @@ def test_a_request_without_an_answer_is_a_class_and_has_its_own_word(context):
         assert (targets(context, search), faults) == (["/cut"], [])
 
 
+def test_answers_to_nobody_are_the_class_that_the_graph_has_and_keep_their_status(context):
+    gone, aborted = RequestFlag.CLIENT_GONE, RequestFlag.ABORTED
+    details = [
+        request("/late", 1, flags=gone),
+        request("/unsent", 2, status=500, flags=aborted, sent=0),
+        request("/stream", 3, flags=aborted),  # the client had a part of it
+        request("/cut", 4, status=0, flags=aborted, sent=0),
+    ]
+    context.store.write(Batch([Frame(START + 5)], request_details=details))
+    found = find(context, SPAN, Search())
+    assert [(one.value, one.count) for one in found.facets[0].values] == [
+        ("client gone", 2),
+        ("2xx", 1),
+        ("no answer", 1),
+    ]
+    assert [row.target for row in found.rows if row.is_to_nobody] == ["/unsent", "/late"]
+    assert targets(context, Search(status="client gone")) == ["/unsent", "/late"]
+    assert targets(context, Search(status="2xx")) == ["/stream"], "as the graph has it"
+    assert targets(context, Search(status="200")) == ["/stream", "/late"]
+
+
 def test_what_was_not_read_has_no_longest_stage(context):
     turned_away = request("", 1, (0, 0, 0, 0, 0, 0.015), method=Method._OTHER, status=503)
     half_a_head = request("", 2, (0, 900, 0, 0, 0, 1), method=Method._OTHER, status=408)
@@ -224,7 +246,7 @@ def test_what_is_kept_stands_beside_what_was_counted(context):
     assert (found.matching, found.kept, found.counted) == (0, 1, 300)
     assert found.forgotten == 200, "they ended before the oldest that is kept"
     of_other = find(context, SPAN, Search(listener="files"))
-    assert (of_other.counted, of_other.forgotten) == (0, 0)
+    assert (of_other.kept, of_other.counted, of_other.forgotten) == (0, 0, 0)
 
 
 def test_of_too_many_the_newest_are_read(context, monkeypatch):

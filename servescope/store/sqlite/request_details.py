@@ -37,10 +37,10 @@ _SELECT_ONE: Final = f"SELECT {_COLUMNS} FROM request_detail WHERE id = ?"  # no
 _SELECT_OF_TRACE: Final = "SELECT max(id) FROM request_detail WHERE trace_id = ?"
 _SELECT_BOUNDS: Final = """SELECT min(id), (SELECT end_ns FROM request_detail ORDER BY id LIMIT 1),
     max(id) FROM request_detail"""
-_SELECT_COLUMNS: Final = """SELECT id, end_ns, method, status, bytes_sent,
+_SELECT_COLUMNS: Final = """SELECT id, end_ns, method, status, bytes_sent, flags,
     listener, route, target, client, user_agent, stages FROM request_detail
     WHERE end_ns >= ? AND end_ns < ? ORDER BY end_ns DESC, id DESC LIMIT ?"""
-_NUMBERS: Final = 5
+_NUMBERS: Final = 6
 _TEXTS: Final = 5
 """How many columns of a search are numbers, and how many behind them are texts; stages are last."""
 
@@ -103,7 +103,7 @@ def columns(connection: sqlite3.Connection, start_s: int, end_s: int, limit: int
             text.extend(map(kept.setdefault, values, values))
         stages += b"".join(read[-1])
     (oldest_ns,) = connection.execute("SELECT min(end_ns) FROM request_detail").fetchone()
-    ids, end_ns, methods, statuses, sent = (column[:limit] for column in numbers)
+    ids, end_ns, methods, statuses, sent, flags = (column[:limit] for column in numbers)
     listeners, routes, targets, clients, agents = (tuple(column[:limit]) for column in texts)
     return RequestColumns(
         tuple(ids),
@@ -116,6 +116,7 @@ def columns(connection: sqlite3.Connection, start_s: int, end_s: int, limit: int
         tuple(methods),
         np.array(statuses, dtype=np.int64),
         np.array(sent, dtype=np.int64),
+        np.array(flags, dtype=np.int64),
         np.frombuffer(stages, "<f4").reshape(-1, len(Stage))[:limit].astype(np.float64),
         is_cut=len(numbers[0]) > limit,
         oldest_ns=oldest_ns,
