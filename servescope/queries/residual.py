@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,10 +49,10 @@ def residual(context: QueryContext, span: Span, listener: str = "") -> Residual 
     """
     for run in load.runs_in(context, span):
         aimed_at = run.plan.listener  # nothing: at another host, whose stages nobody records
-        if run.started_s is None or not aimed_at or (listener and aimed_at != listener):
+        seconds = run.whole_seconds
+        if seconds is None or not aimed_at or (listener and aimed_at != listener):
             continue
-        start = math.floor(run.started_s)
-        end = span.end if run.ended_s is None else math.ceil(run.ended_s) + 1
+        start, end = seconds
         if start >= span.end or end <= span.start:
             continue
         if span.fixed:

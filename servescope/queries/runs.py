@@ -115,25 +115,12 @@ def _find(context: QueryContext, search: RunSearch, asked: int) -> FoundRuns:
     return FoundRuns(tuple(rows), matching, kept, min(asked, last))
 
 
-def seconds_of(run: LoadRun) -> tuple[int, int] | None:
-    """The whole seconds that a run lies in, None before it began.
-
-    Those of one under way end when its last request can be waited for no longer.
-    """
-    if run.started_s is None:
-        return None
-    start = math.floor(run.started_s)
-    longest_s = run.plan.seconds + run.plan.scenario.timeout_seconds
-    end_s = run.started_s + longest_s if run.ended_s is None else run.ended_s
-    return start, max(math.ceil(end_s), start + 1)
-
-
 def view_of(run: LoadRun, shown: View) -> View:
     """The view of a run's page: the run, or the part of it that a person zoomed to.
 
     Of a run that has not begun, or never did, the second in which it was asked for.
     """
-    seconds = seconds_of(run)
+    seconds = run.whole_seconds
     if seconds is None:
         return View(fixed=(math.floor(run.requested_s), math.floor(run.requested_s) + 1))
     start, end = seconds
@@ -146,7 +133,7 @@ def view_of(run: LoadRun, shown: View) -> View:
 
 def span_of(run: LoadRun) -> Span | None:
     """The whole seconds of a run as a span; None before it began."""
-    seconds = seconds_of(run)
+    seconds = run.whole_seconds
     return None if seconds is None else View(fixed=seconds).span(seconds[1])
 
 
@@ -206,7 +193,7 @@ def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Dist
     timeouts_s = (run.plan.scenario.timeout_seconds,)
     told = latency.at_timeouts(np.array(list(found.marks.values())), are_bounds, timeouts_s)
     found = replace(found, marks=dict(zip(found.marks, told.tolist(), strict=True)))
-    seconds, exact_ms = seconds_of(run), (run.result or {}).get("latency_ms") or {}
+    seconds, exact_ms = run.whole_seconds, (run.result or {}).get("latency_ms") or {}
     is_whole = seconds is not None and span.start <= seconds[0] and seconds[1] <= span.end
     if run.ended_s is None or not is_whole:
         return found
@@ -258,7 +245,7 @@ def stages(context: QueryContext, run: LoadRun) -> list[StageRow]:
 
 def server_figures(context: QueryContext, run: LoadRun) -> ServerFigures | None:
     """The figures of a run's listener over the run; None without one, or a request that is kept."""
-    seconds = seconds_of(run)
+    seconds = run.whole_seconds
     its_own = run_context(context, run)
     if seconds is None or not run.plan.listener or its_own is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -207,3 +208,16 @@ class LoadRun:
     def called(self) -> str:
         """What it aims at in a sentence, as `listener wsgi`."""
         return self.kind.called(self.plan.destination)
+
+    @property
+    def whole_seconds(self) -> tuple[int, int] | None:
+        """The seconds of Unix time that the run touches, half open; None before it began.
+
+        Figures from the store are of these, on each page and in each file. Those of a run under
+        way end when its last request can be waited for no longer.
+        """
+        if self.started_s is None:
+            return None
+        longest_s = self.plan.seconds + self.plan.scenario.timeout_seconds
+        ended_s = self.started_s + longest_s if self.ended_s is None else self.ended_s
+        return math.floor(self.started_s), math.floor(ended_s) + 1

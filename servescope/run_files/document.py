@@ -171,9 +171,8 @@ class RunDocument:
 
 def run_span(run: LoadRun) -> tuple[int, int]:
     """The whole seconds that a run touched, half open; (0, 0) where it never began."""
-    if run.started_s is None or run.ended_s is None:
-        return 0, 0
-    return math.floor(run.started_s), math.floor(run.ended_s) + 1
+    seconds = run.whole_seconds
+    return (0, 0) if seconds is None or run.ended_s is None else seconds
 
 
 def _environment(values: dict[str, Any]) -> RunEnvironment | None:

@@ -29,9 +29,10 @@ def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
     Latency counts from the intended send time. None where no request ended. Waits for the last
     second to be collected.
     """
-    if run.started_s is None or run.ended_s is None:
+    seconds = run.whole_seconds
+    if seconds is None or run.ended_s is None:
         return {}
-    start, end = int(run.started_s), int(run.ended_s) + 1
+    start, end = seconds
     await_second(store, end - 1)
     of_listener = (("listener", run.plan.destination),)
     query = Query(catalog.LOAD_DURATION, start, end, where=of_listener)

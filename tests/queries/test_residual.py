@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from servescope import catalog, histogram
-from servescope.queries.residual import residual
+from servescope.queries import runs
+from servescope.queries.residual import of_seconds, residual
 from servescope.queries.span import Span
 from servescope.records.load import LoadPlan, RunState
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -75,12 +76,28 @@ def unread(ts, number):
 
 
 def test_the_sum_of_stages_is_of_requests_that_were_read(context):
-    run(context, START + 10.2, START + 12.9)
+    run(context, START + 10.2, START + 13.1)
     context.store.write(Batch([*seconds(START + 10, 0.5, 12.0), unread(START + 13, 900)]))
     server = residual(context, SPAN).server
     assert (server.requests, server.unread) == (3, 900)
     assert server.mean_s == pytest.approx(12.0)
     assert server.p50_s == pytest.approx(12.0, rel=histogram.ERROR_BOUND)
+
+
+@pytest.mark.parametrize(
+    ("ended", "timed"), [(12.9, 3), (13, 4)], ids=["within a second", "at its edge"]
+)
+def test_the_seconds_of_a_run_are_the_same_on_its_own_page(context, ended, timed):
+    number = run(context, START + 10.2, START + ended)
+    context.store.write(Batch(seconds(START + 10, 0.02, 0.01)))
+    context.store.write(Batch(seconds(START + 13, 9.0, 9.0)))  # of other clients, most after it
+    one = runs.one(context, number)
+    here, there = residual(context, SPAN), of_seconds(context, one, *one.whole_seconds)
+    of_run = runs.server_figures(context, one)
+    for found in (here, there):
+        assert (found.client.requests, found.server.requests) == (timed, timed)
+        assert found.server.mean_s == of_run.mean_s
+    assert of_run.requests == timed
 
 
 def test_of_a_run_whose_every_client_was_turned_away_the_server_has_no_time(context):

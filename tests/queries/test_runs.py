@@ -111,12 +111,12 @@ def test_a_run_under_way_is_shown_from_its_begin_on(add):
     view = runs.view_of(run, View())
     assert view.live
     assert view.span(START + 29, START - 500) == Span(START, START + 30, 1)
-    assert runs.seconds_of(run) == (START, START + 14), "its schedule, and the time to time out"
+    assert run.whole_seconds == (START, START + 14), "its schedule, and the time to time out"
 
 
 def test_a_run_that_has_not_begun_has_no_seconds(context):
     run = context.process.control.load_runs.request(PLAN, START)
-    assert runs.seconds_of(run) is None
+    assert run.whole_seconds is None
     assert runs.span_of(run) is None
     assert runs.view_of(run, View()) == View(fixed=(START, START + 1))
     assert runs.server_figures(context, run) is None
