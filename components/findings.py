@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from servescope.findings import Finding
 
 _STATES: Final = {Severity.BAD: BAD, Severity.WARN: WARN, Severity.UNKNOWN: "unknown"}
+_BOXES: Final = _STATES | {Severity.NOTE: "note"}
+"""A box of what is only a note claims neither that all is well nor that it is not."""
+
 _LINKS: Final = {
     "/": "Overview",
     "/requests": "Requests",
@@ -53,7 +56,7 @@ def verdict(found: Sequence[Finding], page: str, view: str = "") -> html.Div:
     """All findings in a box; `page` and `view` as `findings_list` has them."""
     if not found:
         return html.Div(role="status")  # an empty box would look as if all were well
-    state = _STATES.get(most_urgent(found), "")
+    state = _BOXES.get(most_urgent(found), "")
     return html.Div(
         findings_list(found, page, view),
         className=f"verdict {state}".strip(),

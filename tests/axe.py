@@ -11,8 +11,8 @@ GRAVE = ("critical", "serious")
 RUN = "() => axe.run(document, {resultTypes: ['violations']})"
 
 
-# axe judges the contrast of texts alone.
-UNSEEN_FIELDS = """() => {
+# axe judges the contrast of texts alone, and of no text that is disabled.
+_CONTRASTS = """
   const colour = (text) => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
   const luminance = (parts) => {
     const linear = parts.slice(0, 3).map((part) => {
@@ -32,15 +32,41 @@ UNSEEN_FIELDS = """() => {
     }
     return [255, 255, 255];
   };
+"""
+UNSEEN_FIELDS = f"""() => {{{_CONTRASTS}
   const seen = "input:not([type=range]), select, textarea, .mantine-PillsInput-input";
   return [...document.querySelectorAll(seen)]
     .filter((field) => field.checkVisibility() && !field.disabled && field.offsetWidth > 1)
-    .filter((field) => {
-      const { borderTopWidth, borderTopColor } = getComputedStyle(field);
-      return parseFloat(borderTopWidth) && contrast(colour(borderTopColor), ground(field)) < 3;
-    })
-    .map((field) => `${field.id || field.className}: ${getComputedStyle(field).borderTopColor}`);
-}"""
+    .map((field) => [field, getComputedStyle(field)])
+    .filter(([field, {{ borderTopWidth, borderTopColor }}]) =>
+      parseFloat(borderTopWidth) && contrast(colour(borderTopColor), ground(field)) < 3)
+    .map(([field, style]) => `${{field.id || field.className}}: ${{style.borderTopColor}}`);
+}}"""
+UNSEEN_BUTTONS = f"""() => {{{_CONTRASTS}
+  const classes = ".mantine-Button-root, .menu-button, .card-action";
+  return [...document.querySelectorAll(classes)]
+    .filter((button) => button.checkVisibility() && button.matches(":disabled:not([data-loading])"))
+    .map((button) => [button, getComputedStyle(button)])
+    .filter(([button, {{ borderTopWidth, borderTopColor, color, opacity }}]) =>
+      !parseFloat(borderTopWidth)
+      || opacity !== "1"
+      || contrast(colour(borderTopColor), ground(button)) < 3
+      || colour(borderTopColor)[3] === 0
+      || contrast(colour(color), ground(button)) < 4.5)
+    .map(([button, style]) => `${{button.textContent}}: ${{style.border}}, text ${{style.color}}`);
+}}"""
+BOXES = f"""() => {{{_CONTRASTS}
+  const place = document.querySelector("#page");
+  return Object.fromEntries(["", "note", "unknown", "warn", "bad"].map((state) => {{
+    const box = document.createElement("div");
+    box.className = `verdict ${{state}}`;
+    place.append(box);
+    const bar = getComputedStyle(box).borderLeftColor;
+    const found = [bar, contrast(colour(bar), ground(box))];
+    box.remove();
+    return [state, found];
+  }}));
+}}"""
 
 
 def source():
@@ -66,3 +92,16 @@ def grave_violations(page):
 def unseen_fields(page):
     """Each field whose border stands out less than 3:1 (WCAG 2, 1.4.11), with its colour."""
     return [f"border of a field: {line}" for line in page.evaluate(UNSEEN_FIELDS)]
+
+
+def unseen_buttons(page):
+    """Each disabled button that has no border of 3:1, or a text below 4.5:1.
+
+    WCAG 2 asks nothing of them, but a person who cannot see one cannot ask why it is disabled.
+    """
+    return [f"a disabled button: {line}" for line in page.evaluate(UNSEEN_BUTTONS)]
+
+
+def colours_of_boxes(page):
+    """Colour of the bar beside findings and its contrast with the page, by state; "" is good."""
+    return page.evaluate(BOXES)

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tests.axe import grave_violations, unseen_fields
+from tests.axe import grave_violations, unseen_buttons, unseen_fields
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.page_files import live_pages
 
@@ -59,9 +59,13 @@ def check(opened, path, scheme):
 
 
 def grave(opened, name, scheme):
-    """What axe finds, and fields that are hardly seen, once no colour is on its way to another."""
+    """What axe finds, and fields and buttons that are hardly seen; no colour is on its way then."""
     opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    lines = grave_violations(opened.page) + unseen_fields(opened.page)
+    lines = [
+        *grave_violations(opened.page),
+        *unseen_fields(opened.page),
+        *unseen_buttons(opened.page),
+    ]
     found = [f"{name}, {scheme}: {line}" for line in lines]
     opened.page.emulate_media(color_scheme=scheme, reduced_motion="no-preference")
     return found

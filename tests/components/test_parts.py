@@ -143,7 +143,7 @@ def test_a_finding_of_the_page_at_hand_leads_nowhere_else():
     ("severity", "classes", "role"),
     [
         (Severity.GOOD, "verdict", "status"),
-        (Severity.NOTE, "verdict", "status"),
+        (Severity.NOTE, "verdict note", "status"),
         (Severity.UNKNOWN, "verdict unknown", "status"),
         (Severity.WARN, "verdict warn", "alert"),
     ],
