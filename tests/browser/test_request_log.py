@@ -31,6 +31,9 @@ IS_DRAWN = """slower => {
   const trace = document.querySelector('#latency-heat .live-graph-plot')?.data?.[0];
   return Boolean(trace?.z?.some((cells, i) => trace.y[i] >= slower && cells.some(count => count)));
 }"""
+BEFORE_HEADINGS = """place => getComputedStyle(
+    document.querySelector(`${place} thead tr`), "::before"
+).content"""
 
 
 STEPS_TO_CELL = """slower => {
@@ -209,6 +212,7 @@ def test_on_a_phone_a_row_begins_with_target_and_duration(open_page, ask):
     assert abs(boxes[0]["y"] - boxes[1]["y"]) < 12, "on one line"
     assert boxes[2]["y"] > boxes[0]["y"], "below them"
     assert all(box["x"] + box["width"] <= 390 for box in boxes)
+    assert opened.page.evaluate(BEFORE_HEADINGS, "#requests-log") == '"Sort by"'
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -195,6 +195,10 @@ def test_two_marked_runs_are_compared(open_page, two_runs, device):
             "?.ariaChecked === 'true'",
             str(number),
         )
+    before_headings = opened.page.evaluate(
+        "getComputedStyle(document.querySelector('#runs-table thead tr'), '::before').content"
+    )
+    assert (before_headings == '"Sort by"') is (device is PHONE)
     opened.page.get_by_role("link", name=f"Compare runs {first} and {second}").click()
     opened.until("document.querySelector('h1')?.textContent.includes(' beside ')")
     opened.until("document.querySelector('.js-plotly-plot .main-svg') !== null")
