@@ -7,7 +7,7 @@ from typing import Final
 from components.live import LiveGraph
 from servescope import catalog
 from servescope.figures import theme
-from servescope.figures.lines import LinePlot
+from servescope.figures.lines import LinePlot, together
 from servescope.queries import websocket
 
 EMPTY: Final = "No WebSocket in this span."
@@ -24,7 +24,7 @@ METRICS: Final = (
 GRAPHS: Final = (
     LiveGraph(
         "websocket-open",
-        "WebSockets held open, by listener",
+        "WebSockets held open by listener",
         "Connections past their handshake that neither side has closed. Each costs memory and a "
         "descriptor, and no thread.",
         lambda context, span, chosen: websocket.held_open(context, span, chosen[0]),
@@ -38,7 +38,7 @@ GRAPHS: Final = (
         "Whole messages, however many frames they came in: received from clients, sent to them. "
         "Pings, pongs and closes are not counted.",
         lambda context, span, chosen: websocket.messages(context, span, chosen[0]),
-        LinePlot(drop_idle=True),
+        LinePlot(drop_idle=True, idle_as=together),
         EMPTY,
         ADVICE,
     ),
@@ -48,7 +48,7 @@ GRAPHS: Final = (
         "Bytes a second of all frames as they went over the wire, compressed where both sides "
         "agreed to; the handshake counts as a request.",
         lambda context, span, chosen: websocket.octets(context, span, chosen[0]),
-        LinePlot(drop_idle=True),
+        LinePlot(drop_idle=True, idle_as=together),
         EMPTY,
         ADVICE,
     ),

@@ -10,7 +10,7 @@ from components import container, panels
 from components.live import LiveGraph, LivePage, connect
 from servescope import catalog
 from servescope.figures import theme, units
-from servescope.figures.lines import LinePlot
+from servescope.figures.lines import LinePlot, first_word, together
 from servescope.queries import host
 
 register_page(__name__, path="/host", name="Host", title="Host · Servescope", order=40, icon="host")
@@ -20,7 +20,7 @@ SWAP: Final = LiveGraph(
     "Swap",
     "Pages moved out of memory. In use and growing means memory is short.",
     lambda context, span, _: host.swap(context, span),
-    LinePlot(stacked=True, drop_idle=True, first=("used",)),
+    LinePlot(stacked=True, drop_idle=True, idle_as=together, first=("used",)),
     "No swap was recorded in this span. Without swap the kernel ends a process when memory runs "
     "out.",
 )
@@ -67,11 +67,11 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "host-network",
-        "Network, by interface",
+        "Network by interface",
         "Bytes a second. Received dotted, transmitted solid. On loopback (lo) every byte counts on "
         "both sides.",
         lambda context, span, _: host.network_io(context, span),
-        LinePlot(styles=theme.paired((" receive", "dot")), drop_idle=True),
+        LinePlot(styles=theme.paired((" receive", "dot")), drop_idle=True, idle_as=first_word),
     ),
     LiveGraph(
         "host-own-cpu",

@@ -11,7 +11,7 @@ from servescope.figures import theme, units
 from servescope.histogram import EXACT_FROM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,9 +38,10 @@ class LinePlot:
     makes the axis logarithmic: its values stay in base units, all are read in one. Names in
     `first` come first, in this order. Lines without a value are left out, unless none has one or
     with `keep_empty`; with `drop_idle` those that stay zero too, and of those in `seldom` always.
-    Stacked values travel as `customdata`, and the browser adds them up: Plotly's own stacking
-    closes gaps. `meta` of layout and traces is what the browser reads values by
-    (`assets/graph_legend.js`).
+    Lines that `idle_as` gives one name are dropped together or not at all: of an interface that
+    only receives, the graph says that it sends nothing. Stacked values travel as `customdata`, and
+    the browser adds them up: Plotly's own stacking closes gaps. `meta` of layout and traces is what
+    the browser reads values by (`assets/graph_legend.js`).
     """
 
     stacked: bool = False
@@ -49,6 +50,7 @@ class LinePlot:
     styles: Callable[[Sequence[str]], list[Style]] = theme.by_meaning
     step_line: bool = False  # a value holds until the next: counts of things
     drop_idle: bool = False
+    idle_as: Callable[[str], str] = str
     seldom: tuple[str, ...] = ()
     log: bool = False
     first: tuple[str, ...] = ()
@@ -59,7 +61,8 @@ class LinePlot:
         known = dict(zip(rows.names, rows.values, strict=True))
         ordered = [name for name in self.first if name in known]
         ordered += [name for name in rows.names if name not in self.first]
-        names = [name for name in ordered if self.keep_empty or self._counts(name, known[name])]
+        counting = self._counting(known)
+        names = [name for name in ordered if self.keep_empty or name in counting]
         if not names and not self.drop_idle:
             names = [name for name in ordered if name not in self.seldom]
         return {"names": names, "factor": self._scale(rows).factor, "step": rows.step}
@@ -86,7 +89,7 @@ class LinePlot:
         names: list[str] = shape["names"]
         factor = shape["factor"]
         known = dict(zip(rows.names, rows.values, strict=True))
-        if any(self._counts(name, known[name]) for name in known if name not in names):
+        if not self._counting(known) <= {*names}:
             return None
         if self._scale(rows).factor < factor:
             return None  # the values have outgrown the unit of the axis
@@ -146,8 +149,15 @@ class LinePlot:
             for name, row, colour, meta in lines
         ]
 
-    def _counts(self, name: str, row: NDArray[np.float64]) -> bool:
-        return _moves(row) if self.drop_idle or name in self.seldom else _has_value(row)
+    def _counting(self, known: Mapping[str, NDArray[np.float64]]) -> set[str]:
+        """Names of the lines that are not left out."""
+        moving = {self.idle_as(name) for name, row in known.items() if _moves(row)}
+        return {
+            name
+            for name, row in known.items()
+            if _has_value(row)
+            and (self.idle_as(name) in moving or not (self.drop_idle or name in self.seldom))
+        }
 
     def _unit(self, rows: Lines) -> str:
         return rows.unit if self.unit is None else self.unit
@@ -202,6 +212,16 @@ def _meta(rows: Lines, index: int) -> Figure:
 
 def _counts(values: NDArray[np.float64] | NDArray[np.bool_]) -> list[int]:
     return [int(value) for value in np.nan_to_num(values).tolist()]
+
+
+def first_word(name: str) -> str:
+    """What both lines of a pair have in their names: `eth0` of `eth0 receive`."""
+    return name.partition(" ")[0]
+
+
+def together(_name: str) -> str:
+    """One name for all lines of a figure."""
+    return ""
 
 
 def _moves(values: NDArray[np.float64]) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from servescope.figures import theme
-from servescope.figures.lines import LinePlot
+from servescope.figures.lines import LinePlot, first_word
 from servescope.histogram import EXACT_FROM
 from servescope.queries.rows import Lines
 
@@ -171,6 +171,17 @@ def test_idle_lines_are_dropped_until_they_move():
     assert [trace["name"] for trace in figure["data"]] == ["a"]
     assert plot.delta(lines([11], a=[1], b=[0]), shape) is not None
     assert plot.delta(lines([11], a=[1], b=[2]), shape) is None
+
+
+def test_an_idle_line_of_a_pair_stays_while_the_other_one_moves():
+    plot = LinePlot(drop_idle=True, idle_as=first_word)
+    idle = {"eth0 receive": [0], "eth0 transmit": [0]}
+    _, shape = drawn(plot, lines([10], **idle | {"lo receive": [3], "lo transmit": [0]}))
+    assert shape["names"] == ["lo receive", "lo transmit"]
+    assert plot.delta(lines([11], **idle | {"lo receive": [0]}), shape) is not None
+    assert plot.delta(lines([11], **idle | {"eth0 transmit": [1]}), shape) is None
+    _, shape = drawn(plot, lines([11], **{"eth0 receive": [NAN], "eth0 transmit": [1]}))
+    assert shape["names"] == ["eth0 transmit"], "nobody knows whether it is idle"
 
 
 def test_a_line_that_seldom_moves_is_dropped_while_it_is_zero_and_the_others_stay():
