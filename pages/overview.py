@@ -65,7 +65,7 @@ SOON: Final = "One to a listener above shows a second or two later."
 GRAPHS: Final = (
     LiveGraph(
         "overview-requests",
-        "Requests per second, by status",
+        "Requests per second by status",
         "Requests to all listeners by class of status. 5xx is the server's fault; 1xx, where there "
         "are any, are handshakes of WebSockets. No answer: the connection was closed before one. "
         "Client gone: of whatever status, answers whose client had left before.",

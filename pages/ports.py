@@ -47,7 +47,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "ports-requests",
-        "Requests per second, by listener",
+        "Requests per second by listener",
         "Requests that each port answers; those of a comparison stand in it, on the page Servers.",
         lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
@@ -55,7 +55,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "ports-bytes",
-        "Bytes received and sent, by listener",
+        "Bytes received and sent by listener",
         "Heads and bodies, a second. Received dotted, sent solid.",
         lambda context, span, _: traffic.bytes_by_listener(context, span),
         LinePlot(styles=theme.paired((" received", "dot"), colours=theme.by_name)),
@@ -78,7 +78,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "ports-opened",
-        "New connections per second, by listener",
+        "New connections per second by listener",
         "Connections that the server accepted. Keep-alive keeps this low. Dashed, where there are "
         "any, those of them for which it had no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),

@@ -59,7 +59,7 @@ MOST_ID: Final = 2**63
 GRAPHS: Final = (
     LiveGraph(
         "requests-classes",
-        "Requests per second, by class of status",
+        "Requests per second by class of status",
         "1xx: switched to a WebSocket; 2xx: answered; 3xx: sent elsewhere or not modified; "
         "4xx: the client's mistake; 5xx: the server's. No answer: the connection was closed before "
         "one. Client gone: of whatever status, answers whose client had left before.",
@@ -71,7 +71,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "requests-statuses",
-        "Requests per second, by status code",
+        "Requests per second by status code",
         "Each status code that occurred in this span.",
         lambda context, span, chosen: traffic.by_status(context, span, chosen[0]),
         LinePlot(styles=theme.by_status, drop_idle=True),
@@ -80,7 +80,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "requests-routes",
-        "Requests per second, by route",
+        "Requests per second by route",
         "The eight busiest routes of this span, all others together. A route is the app's own "
         "template where it names one, so that /api/notes/7 and /api/notes/8 are one.",
         lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
@@ -91,7 +91,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "requests-methods",
-        "Requests per second, by method",
+        "Requests per second by method",
         "GET and HEAD read, POST, PUT, PATCH and DELETE change something.",
         lambda context, span, chosen: traffic.by_method(context, span, chosen[0]),
         LinePlot(drop_idle=True),
@@ -100,7 +100,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "requests-listeners",
-        "Requests per second, by listener",
+        "Requests per second by listener",
         "The listener chosen above, or all; those of a comparison stand in it, on the page "
         "Servers.",
         lambda context, span, chosen: traffic.by_listener(context, span, chosen[0]),

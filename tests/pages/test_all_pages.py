@@ -47,6 +47,17 @@ def test_each_page_declares_the_graphs_that_its_file_names(pages):
         assert page.graphs[0] == declared[0]
 
 
+def test_a_title_names_what_tells_the_lines_apart_in_one_way(pages):
+    """A comma stands before a unit alone, as in `CPU by core, %`."""
+    titles = {
+        graph.title
+        for page in live_pages()
+        for graph in sys.modules[pages[page.path]["module"]].PAGE.graphs
+    }
+    assert "Requests per second by listener" in titles
+    assert [title for title in titles if ", by " in title] == []
+
+
 def test_a_listener_has_its_one_colour_in_every_graph_by_listener(pages):
     graphs = [
         graph
