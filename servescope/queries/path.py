@@ -265,10 +265,10 @@ def request_paths(
 ) -> dict[str, RequestPath]:
     """The path of each listener over a span, and under TOGETHER of all of them.
 
-    Listeners: those `listed`, as they are now, and all others that requests were recorded of, but
-    for those of a comparison. Capacities are those at the end of the span; of a listener that was
-    started or changed since then they are not known. The span is
-    widened to whole rows of the store.
+    Listeners: those `listed`, as they are now, and all others that requests or open connections
+    were recorded of, but for those of a comparison: of another host none are listed. Capacities are
+    those at the end of the span; of a listener that was started or changed since then they are not
+    known. The span is widened to whole rows of the store.
     """
     key = ("request paths", span, tuple(listed))
     return context.snapshots.get(key, lambda: _request_paths(context, span, listed))
@@ -279,6 +279,7 @@ def _request_paths(
 ) -> dict[str, RequestPath]:
     span, seconds = _recorded(context, asked)
     accounts = {one.name: _account_of(one, span, seconds) for one in listed}
+    _add_open(context, span, seconds, accounts)
     _add_ended(context, span, seconds, accounts)
     _add_gauges(context, span, accounts)
     _add_accept_queues(context, span, listed, accounts)
@@ -319,6 +320,16 @@ def _account_of(status: ListenerStatus, span: Span, seconds: int) -> _Account:
     return account
 
 
+def _add_open(
+    context: QueryContext, span: Span, seconds: int, accounts: dict[str, _Account]
+) -> None:
+    """Open connections, read each second of listeners that nobody asks anything, too."""
+    query = span.query(catalog.OPEN_CONNECTIONS, by=(LISTENER,))
+    for (name,), values in _by_group(context, query, Aggregation.MAX).items():
+        if name in accounts or not is_temporary(name):
+            accounts.setdefault(name, _Account(seconds, span.step)).open_connections = values
+
+
 def _add_ended(
     context: QueryContext, span: Span, seconds: int, accounts: dict[str, _Account]
 ) -> None:
@@ -344,20 +355,17 @@ def _add_ended(
 
 
 def _add_gauges(context: QueryContext, span: Span, accounts: Mapping[str, _Account]) -> None:
-    """Unfinished requests, where they are, and open connections."""
+    """Unfinished requests, where they are."""
 
     def means(metric: str, *labels: str) -> dict[tuple[str, ...], float]:
         return _means_of(context, span.query(metric, by=(LISTENER, *labels)))
 
-    def most(metric: str) -> dict[tuple[str, ...], NDArray[np.float64]]:
-        return _by_group(context, span.query(metric, by=(LISTENER,)), Aggregation.MAX)
-
-    most_queued, most_open = most(catalog.QUEUED_REQUESTS), most(catalog.OPEN_CONNECTIONS)
+    of_queue = span.query(catalog.QUEUED_REQUESTS, by=(LISTENER,))
+    most_queued = _by_group(context, of_queue, Aggregation.MAX)
     queued, busy = means(catalog.QUEUED_REQUESTS), means(catalog.BUSY_THREADS)
     active = means(catalog.ACTIVE_REQUESTS)
     in_stage = means(catalog.REQUESTS_IN_STAGE, _STAGE)
     for name, account in accounts.items():
-        account.open_connections = most_open.get((name,))
         account.workers = replace(
             account.workers,
             busy_threads=busy.get((name,)),

@@ -23,6 +23,7 @@ from servescope.records.listeners import (
     ConcurrencyModel,
     ListenerState,
 )
+from servescope.records.temporary_listeners import EXPERIMENT
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.tiers import FINE
 from tests.listener_statuses import LOOP, POOL
@@ -95,6 +96,21 @@ def test_each_stage_has_its_rate_its_times_and_its_requests(ask):
     assert found.connections == OpenConnections(12.0, 12.0)
     assert (found.connections_per_s, found.turned_away_per_s) == (3.0, 2.0)
     assert (found.requests, found.model) == (200, "thread_pool")
+
+
+def test_of_a_host_that_nobody_asks_anything_the_open_connections_are_known(ask):
+    """Its listeners are not listed here, and no request of theirs ended."""
+    found = ask(
+        gauges=gauge(catalog.OPEN_CONNECTIONS, 0.0, listener="pool")
+        | gauge(catalog.OPEN_CONNECTIONS, 2.0, listener="loop")
+        | gauge(catalog.LEFT_CONNECTIONS, 0.0, listener="pool")
+        | gauge(catalog.OPEN_CONNECTIONS, 9.0, listener=EXPERIMENT),
+        counts={SeriesKey(catalog.NEW_CONNECTIONS, (("listener", "loop"),)): 1.0},
+    )
+    assert found.keys() == {"pool", "loop", TOGETHER}
+    assert found["pool"].connections == OpenConnections(0.0, 0.0, 0.0, 0.0)
+    assert found["loop"].connections_per_s == 1.0
+    assert found[TOGETHER].connections.newest == 2.0
 
 
 @pytest.mark.parametrize(
