@@ -27,7 +27,7 @@ from servescope.sampling.owners import OwnerFinder
 from servescope.sampling.proc_tcp import ProcTcp
 from servescope.sampling.process import ProcessSampler
 from servescope.sampling.process_tree import usage_of
-from servescope.sampling.queues import SocketSampler
+from servescope.sampling.queues import PortLabels, SocketSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,9 @@ def report(ports: list[int], rounds: int, connections: int) -> int:
     cpu, memory, disk, network = host_samplers()
     process = ProcessSampler(lambda: {"dashboard": [os.getpid()]})
     # No ration: each round pays for both readings, as the worst second does.
-    sockets = SocketSampler(lambda: {port: str(port) for port in ports}, reading_share=float("inf"))
+    sockets = SocketSampler(
+        lambda: {port: PortLabels(str(port)) for port in ports}, reading_share=float("inf")
+    )
     text = ProcTcp()
 
     def tree_by_psutil() -> None:

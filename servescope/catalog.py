@@ -66,6 +66,7 @@ _LISTENER = ("listener",)
 _REQUEST = ("listener", "http.request.method", "http.route", "http.response.status_code")
 _LIMIT = ("cgroup.file", "cgroup.path")
 _SOCKET = ("listener", "network.io.direction")
+_PORT = ("listener", "port")
 
 REQUEST_DURATION: Final = _histogram(
     "http.server.request.duration", "s", _REQUEST, "Whole request: the sum of its stages."
@@ -227,13 +228,13 @@ CONTAINER_MEMORY_LIMIT: Final = _gauge(
 ACCEPT_QUEUE_DEPTH: Final = _gauge(
     "servescope.tcp.accept_queue.depth",
     "{connection}",
-    ("port",),
-    "Connections waiting for accept().",
+    _PORT,
+    "Connections waiting for accept(), by port and the listener that had it then.",
 )
 ACCEPT_QUEUE_BACKLOG: Final = _gauge(
     "servescope.tcp.accept_queue.backlog",
     "{connection}",
-    ("port",),
+    _PORT,
     "Most that may wait for accept().",
 )
 CONNECTION_COUNT: Final = _gauge(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +16,8 @@ from servescope.sockets.binding import next_free_port
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
@@ -60,10 +61,7 @@ def sockets(context: QueryContext) -> list[PortRow]:
 def accept_queues(context: QueryContext, span: Span) -> Lines:
     """Deepest accept queue of each of our ports, with its backlog beside it; see `_of_interest`."""
     waiting = accept_queue_depths(context, span)
-    query = span.query(catalog.ACCEPT_QUEUE_BACKLOG, by=("port",))
-    backlogs = _with_listeners(
-        context, lines_by_label(context, query, Aggregation.MAX, "{connection}")
-    )
+    backlogs = _by_port(context, span, catalog.ACCEPT_QUEUE_BACKLOG)
     wanted = [name in waiting.names for name in backlogs.names]
     return joined(
         [renamed(waiting, "{} waiting"), renamed(selected(backlogs, wanted), "{} backlog")]
@@ -71,18 +69,28 @@ def accept_queues(context: QueryContext, span: Span) -> Lines:
 
 
 def accept_queue_depths(context: QueryContext, span: Span) -> Lines:
-    """Deepest accept queue of each of our ports; see `_of_interest` and `_with_listeners`."""
-    query = span.query(catalog.ACCEPT_QUEUE_DEPTH, by=("port",))
-    found = lines_by_label(context, query, Aggregation.MAX, "{connection}")
-    return _with_listeners(context, selected(found, _of_interest(found)))
+    """Deepest accept queue of each of our ports; see `_of_interest` and `_by_port`."""
+    found = _by_port(context, span, catalog.ACCEPT_QUEUE_DEPTH)
+    return selected(found, _of_interest(found))
 
 
-def _with_listeners(context: QueryContext, lines: Lines) -> Lines:
-    """Lines named after ports, with the listener in front that has the port now: `wsgi :8000`."""
-    if not context.is_home:
-        return lines
-    ours = {str(one.port): f"{one.name} :{one.port}" for one in context.process.listeners()}
-    return replace(lines, names=tuple(ours.get(name, name) for name in lines.names))
+def _by_port(context: QueryContext, span: Span, metric: str) -> Lines:
+    """The most of a gauge by port, with the listener in front that had the port then: `wsgi :8000`.
+
+    What an earlier version recorded does not say whose a port was: it has the name of the listener
+    that has the port now, of another host the port alone.
+    """
+    query = span.query(metric, by=("listener", "port"))
+    found = context.store.aggregate(query, Aggregation.MAX)
+    now = {str(one.port): one.name for one in context.process.listeners()}
+    rows: dict[str, NDArray[np.float64]] = {}
+    for (listener, port), values in zip(found.groups, found.values, strict=True):
+        whose = listener or (now.get(port, "") if context.is_home else "")
+        name = f"{whose} :{port}" if whose else port
+        rows[name] = np.fmax(rows[name], values) if name in rows else values
+    values = np.array(list(rows.values())).reshape(-1, found.times.size)
+    without_mean = (True,) * len(rows)
+    return Lines(found.times, tuple(rows), values, "{connection}", found.actual_step, without_mean)
 
 
 def _of_interest(depths: Lines) -> list[bool]:

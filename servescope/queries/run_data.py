@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
 from servescope.queries import host, latency, load, ports, traffic
 from servescope.queries.context import QueryContext
-from servescope.queries.lines import renamed
 from servescope.queries.snapshots import Snapshots
 from servescope.queries.span import Span, step_for
 from servescope.run_files.document import run_span
@@ -114,5 +113,11 @@ def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
         server_unread=of_server.unread,
         server_mean_s=of_server.mean_s,
         cores=host.cpu_by_core(context, span),
-        accept_queues=renamed(ports.accept_queue_depths(context, span), "port {}"),
+        accept_queues=_of_ports(ports.accept_queue_depths(context, span)),
     )
+
+
+def _of_ports(lines: Lines) -> Lines:
+    """Lines named so that they can stand beside others: a name that is a number is a port."""
+    names = (f"port {name}" if name.isdecimal() else name for name in lines.names)
+    return replace(lines, names=tuple(names))

@@ -19,7 +19,7 @@ from servescope.sampling.base import Sampler, timed
 from servescope.sampling.container import ContainerSampler
 from servescope.sampling.host import host_samplers
 from servescope.sampling.process import ProcessSampler
-from servescope.sampling.queues import SocketSampler
+from servescope.sampling.queues import PortLabels, SocketSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,23 +126,28 @@ class CollectorThread:
             "load generator": self._generator_pids(),
         }
 
-    def _ports(self) -> dict[int, str]:
-        """The ports of all listeners, those of other processes too, with their label.
+    def _ports(self) -> dict[int, PortLabels]:
+        """The ports of all listeners, those of other processes too, with their labels.
+
+        Each has the name of its listener: a graph of the past shall show it after the listener has
+        stopped, moved or gone, and another may have the port then.
 
         The servers of comparisons and experiments get a new port each: by their numbers they would
         crowd the graphs of the standing ports, and leave series behind for good.
         """
         return {
-            one.port: _port_label(one)
+            one.port: _port_labels(one)
             for one in self._control.listeners.statuses()
             if one.state is ListenerState.RUNNING
         }
 
 
-def _port_label(listener: ListenerStatus) -> str:
+def _port_labels(listener: ListenerStatus) -> PortLabels:
     if listener.name == EXPERIMENT:
-        return EXPERIMENT
-    return catalog.COMPARISON_PORT if listener.is_temporary else str(listener.port)
+        return PortLabels(EXPERIMENT)
+    if listener.is_temporary:
+        return PortLabels(catalog.COMPARISON_PORT)
+    return PortLabels(str(listener.port), listener.name)
 
 
 def _until_next_second() -> float:

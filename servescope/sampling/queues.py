@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, CONNECTION_COUNT
 from servescope.records.metrics import Sample
@@ -14,6 +14,7 @@ from servescope.sampling.tcp_sockets import SocketTable, TcpState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from servescope.records.metrics import Labels
     from servescope.sampling.tcp_sockets import ListeningSocket
 
 READING_SHARE: Final = 0.003
@@ -45,21 +46,34 @@ class _Rationed(Generic[Answer]):
         return answer
 
 
+class PortLabels(NamedTuple):
+    """The values of a port's labels; `listener` is empty where several listeners share them."""
+
+    port: str
+    listener: str = ""
+
+    @property
+    def labels(self) -> Labels:
+        """Its labels, without one that is empty."""
+        whose = (("listener", self.listener),) if self.listener else ()
+        return (*whose, ("port", self.port))
+
+
 class SocketSampler:
     """ACCEPT_QUEUE_DEPTH, ACCEPT_QUEUE_BACKLOG and CONNECTION_COUNT of the ports in `ports()`.
 
-    `ports()` gives each port with what the label `port` says of it: ports that come and go may
-    share a label, or each would leave a series behind. Ports of one label are added up, as are
-    sockets that share a port (several addresses, or SO_REUSEPORT). A port that listens reports its
-    established connections from the start, and any other state from when it was first seen, zeros
-    included, until `ports()` leaves the port out.
+    `ports()` gives each port with what the label `port` says of it, and with the listener that has
+    it: ports that come and go may share a label, or each would leave a series behind. Ports of the
+    same labels are added up, as are sockets that share a port (several addresses, or SO_REUSEPORT).
+    A port that listens reports its established connections from the start, and any other state from
+    when it was first seen, zeros included, until `ports()` leaves the port out.
     """
 
     name = "socket"
 
     def __init__(
         self,
-        ports: Callable[[], Mapping[int, str]],
+        ports: Callable[[], Mapping[int, PortLabels]],
         table: SocketTable | None = None,
         reading_share: float = READING_SHARE,
     ) -> None:
@@ -78,8 +92,8 @@ class SocketSampler:
         if not ports:
             return
         table = self._table or socket_table()
-        depths: Counter[str] = Counter()
-        backlogs: Counter[str] = Counter()
+        depths: Counter[PortLabels] = Counter()
+        backlogs: Counter[PortLabels] = Counter()
         listening_ports = set()
         for listening in self._listening.get(ports, table.listening_sockets):
             port = listening.port
@@ -92,11 +106,11 @@ class SocketSampler:
         self._seen |= counts.keys() | {(port, TcpState.ESTABLISHED) for port in listening_ports}
         connections: Counter[tuple[str, TcpState]] = Counter()
         for port, state in self._seen:
-            connections[labels[port], state] += counts.get((port, state), 0)
-        for label, depth in depths.items():
-            yield Sample(ACCEPT_QUEUE_DEPTH, float(depth), (("port", label),))
-        for label, backlog in backlogs.items():
-            yield Sample(ACCEPT_QUEUE_BACKLOG, float(backlog), (("port", label),))
+            connections[labels[port].port, state] += counts.get((port, state), 0)
+        for one, depth in depths.items():
+            yield Sample(ACCEPT_QUEUE_DEPTH, float(depth), one.labels)
+        for one, backlog in backlogs.items():
+            yield Sample(ACCEPT_QUEUE_BACKLOG, float(backlog), one.labels)
         for (label, state), count in sorted(connections.items()):
             by_state = (("network.connection.state", state.name.lower()), ("port", label))
             yield Sample(CONNECTION_COUNT, float(count), by_state)

@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,17 +16,19 @@ from servescope.catalog import (
 )
 from servescope.queries import ports
 from servescope.queries.span import Span
+from servescope.records.listeners import ListenerState
 from servescope.service_names import service_name
 from servescope.sockets.binding import NEXT_PORTS
 from servescope.store.base import Batch, Frame, SeriesKey
+from tests.listener_statuses import POOL
 from tests.waiting import eventually
 
 START = 1_700_000_400
 MINUTE = 60
 
 
-def waits(port, depth, backlog=128):
-    labels = (("port", port),)
+def waits(port, depth, backlog=128, listener=""):
+    labels = ((("listener", listener),) if listener else ()) + (("port", port),)
     return {
         SeriesKey(ACCEPT_QUEUE_DEPTH, labels): float(depth),
         SeriesKey(ACCEPT_QUEUE_BACKLOG, labels): float(backlog),
@@ -84,6 +87,38 @@ def test_each_port_is_drawn_with_its_own_backlog(context):
         "8000 backlog": 128,
         "40002 waiting": 3,
         "40002 backlog": 128,
+    }
+
+
+def test_a_line_has_the_listener_that_had_the_port_then(harness):
+    """It was stopped, it moved, and another one has its port now: the past stays as it was."""
+    context = harness.context()
+    context.process.control.listeners.write_statuses(
+        [
+            replace(POOL, name="wsgi", port=8002, state=ListenerState.STOPPED),
+            replace(POOL, name="shop", port=8000),
+        ]
+    )
+    seconds = [waits("8000", 1, listener="wsgi")] * 3 + [waits("8001", 1, listener="wsgi")] * 3
+    seconds += [waits("8000", 1, listener="shop")] * 3
+    context.store.write(Batch([Frame(START + at, one) for at, one in enumerate(seconds)]))
+    rows = ports.accept_queue_depths(context, Span(START, START + len(seconds), 1))
+    known = {
+        name: np.flatnonzero(np.isfinite(row)).tolist()
+        for name, row in zip(rows.names, rows.values, strict=True)
+    }
+    assert known == {"wsgi :8000": [0, 1, 2], "wsgi :8001": [3, 4, 5], "shop :8000": [6, 7, 8]}
+
+
+def test_a_line_goes_on_where_an_earlier_version_did_not_say_whose_the_port_was(harness):
+    context = harness.context()
+    context.process.control.listeners.write_statuses([replace(POOL, name="wsgi", port=8000)])
+    seconds = [waits("8000", 1)] * 2 + [waits("8000", 2, listener="wsgi")] * 2
+    context.store.write(Batch([Frame(START + at, one) for at, one in enumerate(seconds)]))
+    rows = ports.accept_queues(context, Span(START, START + len(seconds), 1))
+    assert dict(zip(rows.names, rows.values.tolist(), strict=True)) == {
+        "wsgi :8000 waiting": [1, 1, 2, 2],
+        "wsgi :8000 backlog": [128, 128, 128, 128],
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, CONNECTION_COUNT
 from servescope.sampling.inet_diag import InetDiag
 from servescope.sampling.proc_tcp import ProcTcp
-from servescope.sampling.queues import SocketSampler
+from servescope.sampling.queues import PortLabels, SocketSampler
 
 ALWAYS = float("inf")  # no bound on what a reading may cost: taken at each call
 
@@ -14,12 +14,24 @@ def readings(sampler):
     return {(s.metric, *(value for _, value in s.labels)): s.value for s in sampler.sample()}
 
 
+def test_the_queue_of_a_port_has_the_name_of_its_listener(listen):
+    listening = listen(backlog=5)
+    port = port_of(listening)
+    sampler = SocketSampler(lambda: {port: PortLabels(str(port), "shop")}, reading_share=ALWAYS)
+    whose = (("listener", "shop"), ("port", str(port)))
+    assert {(s.metric, s.labels) for s in sampler.sample()} == {
+        (ACCEPT_QUEUE_DEPTH, whose),
+        (ACCEPT_QUEUE_BACKLOG, whose),
+        (CONNECTION_COUNT, (("network.connection.state", "established"), ("port", str(port)))),
+    }
+
+
 def port_of(listening):
     return listening.getsockname()[1]
 
 
 def labelled(listening):
-    return {port_of(listening): str(port_of(listening))}
+    return {port_of(listening): PortLabels(str(port_of(listening)))}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -119,7 +131,8 @@ def test_sockets_that_share_a_port_are_added_up(sockets, connect, eventually):
 
 def test_ports_with_one_label_are_one_series(listen, connect, eventually):
     first, second, third = listen(backlog=5), listen(backlog=7), listen()
-    ports = {port_of(first): "comparison", port_of(second): "comparison"} | labelled(third)
+    shared = PortLabels("comparison")
+    ports = {port_of(first): shared, port_of(second): shared} | labelled(third)
     sampler = SocketSampler(lambda: ports, reading_share=ALWAYS)
     connect(first, 3)
     connect(second, 1)
