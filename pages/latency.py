@@ -19,6 +19,7 @@ from servescope.figures.distribution import DistributionPlot
 from servescope.figures.heat import HeatPlot
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering
+from servescope.findings.standing import standing
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import latency, residual, traffic
 from servescope.queries.request_words import route_of_method_words
@@ -94,14 +95,15 @@ GRAPHS: Final = (
 
 
 def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
-    """The verdict on the span, and its tables of stages and routes."""
+    """Whether the listeners run, the verdict on the span, its tables of stages and routes."""
     within = units.text(context.store.capabilities().error_bound, "1")
     options = panels.listener_options("latency-listener", context, chosen[0]) | {
         "latency-within": {"children": f"Percentiles ±{within}"}
     }
     if span is None:
         return options
-    found = findings(gathering.of_span(context, span, chosen[0]))
+    found = standing(context, span, chosen[0])
+    found += findings(gathering.of_span(context, span, chosen[0]))
     return {
         **options,
         "latency-verdict": {"children": verdict(found, "/latency")},

@@ -18,6 +18,7 @@ from components import (
 )
 from components.access import context as present_context
 from components.access import dashboard, why_not
+from components.findings import verdict
 from components.live import VIEW, LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
 from components.run_file_opener import run_file_opener
@@ -27,6 +28,7 @@ from servescope import catalog
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
+from servescope.findings.standing import standing
 from servescope.histogram import least_count
 from servescope.queries import host, load, ports, traffic
 from servescope.queries.active_load import is_load_active
@@ -123,7 +125,7 @@ HISTORY: Final = (
 
 
 def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """The run under way, or the last one's result; all runs.
+    """Whether any listener runs; the run under way, or the last one's result; all runs.
 
     Of a fixed span the runs that ended in it, and the result of the last of these.
     """
@@ -143,6 +145,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
             "data": load_form.aims(names, apps, hosts),
             "label": load_form.aim_label(apps, hosts),
         },
+        "load-standing": {"children": verdict(standing(context, span), "/load")},
         "load-now": {"children": shown},
         "load-history": {
             "rowData": load_run.history_rows(runs),
@@ -244,6 +247,7 @@ def layout(**_query: str) -> html.Div:
     return panels.page_frame(
         PAGE,
         "Load",
+        panels.judgement("load-standing"),
         panels.columns(
             panels.panel(
                 "Start demo load",

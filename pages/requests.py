@@ -19,6 +19,7 @@ from dash import (
 
 from components import capture_control, panels, query, websocket_panels
 from components.access import context as present_context
+from components.findings import verdict
 from components.help import NO_REQUESTS, attributes
 from components.live import LiveGraph, LivePage, Props, connect
 from components.plain_html import tree
@@ -36,6 +37,7 @@ from components.request_table import (
 from servescope import catalog
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
+from servescope.findings.standing import standing
 from servescope.queries import request_search, traffic
 from servescope.queries import requests as log
 
@@ -112,9 +114,12 @@ GRAPHS: Final = (
 
 
 def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
-    """The listeners to choose from, the state of the capture, and the log as it is narrowed."""
+    """The listeners to choose from, whether they run, the capture, and the log as narrowed."""
     options = panels.listener_options("requests-listener", context, chosen[0])
     options |= capture_control.props(context)
+    options["requests-standing"] = {
+        "children": verdict(standing(context, span, chosen[0]), "/requests")
+    }
     if span is None:
         return options
     given = {name.partition("-")[2]: text for name, text in zip(FILTERS, chosen, strict=True)}
@@ -189,6 +194,7 @@ def layout(**given: object) -> html.Div:
     return panels.page_frame(
         PAGE,
         "Requests",
+        panels.judgement("requests-standing"),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Request log",

@@ -36,6 +36,7 @@ EVERYTHING: Final = Topic(
         moment.data,
         moment.lost_requests,
         moment.listener_states,
+        moment.none_runs,
         moment.request_threads,
         connections.accept_queues,
         connections.turned_away,
@@ -60,6 +61,7 @@ PORTS: Final = Topic(
     (
         moment.data,
         moment.listener_states,
+        moment.none_runs,
         moment.stopped_listeners,
         moment.remarks,
         connections.accept_queues,
@@ -73,6 +75,12 @@ PORTS: Final = Topic(
 
 PATH: Final = Topic((held_requests,), lambda _: None)
 """The path of requests alone, whose evidence has nothing else in it."""
+
+NONE_RUNS: Final = Topic((moment.none_runs,), lambda _: None)
+"""Whether any listener runs."""
+
+STATES: Final = Topic((moment.listener_states, moment.stopped_listeners), lambda _: None)
+"""The listeners that do not run, each by itself."""
 
 
 def findings(evidence: Evidence, topic: Topic = EVERYTHING) -> list[Finding]:

@@ -114,10 +114,32 @@ def listener_states(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
+def none_runs(evidence: Evidence) -> Iterator[Finding]:
+    """That people have stopped all listeners that could run: nothing is wrong, nor is it well.
+
+    Those that should run and do not have a finding of their own. An app under another server that
+    records here answers, too.
+    """
+    if evidence.is_past or not _is_moment(evidence) or current_listeners(evidence):
+        return
+    hosted = [one for one in evidence.listeners if one.is_hosted]
+    stopped = [one.name for one in hosted if one.state is ListenerState.STOPPED]
+    if not stopped or any(one.state is ListenerState.STARTING for one in hosted):
+        return
+    told = f"No listener runs ({', '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} "
+    told += "stopped): nobody answers requests."
+    running = Figure("listeners that run", 0)
+    yield Finding(Severity.NOTE, "none-runs", "listeners", told, (running,), "/servers")
+
+
 def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
     """The refusals that clients meet at the port of a listener that a person stopped."""
     for one in evidence.listeners:
-        if one.state is not ListenerState.STOPPED or not one.port or one.port_holder is None:
+        if one.state is not ListenerState.STOPPED or one.port_holder is None:
+            continue
+        if not one.port:  # a unix socket, or the kernel picks a port when it starts
+            told = f"{capitalized(one.called)} is stopped: nobody answers requests to it."
+            yield Finding(Severity.NOTE, "listener-stopped", one.called, told, (), "/servers")
             continue
         figures = (Figure("port", one.port),)
         subject = one.called
@@ -399,8 +421,8 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
         return None
     said, judged = _running(evidence), current_listeners(evidence)
     requests = sum(one.requests for one in judged)
-    if not judged and said:
-        return _none_runs(evidence)
+    if any(none_runs(evidence)):
+        return None
     if requests:
         enough = [one for one in judged if one.read >= FEWEST_FOR_P95]
         slowest = max((one for one in enough if one.p95_s is not None), key=_p95, default=None)
@@ -416,8 +438,8 @@ def ports_well(evidence: Evidence) -> Finding | None:
     if not _is_moment(evidence):
         return None
     said = _running(evidence)
-    if said and not current_listeners(evidence):
-        return _none_runs(evidence)
+    if any(none_runs(evidence)):
+        return None
     depths = [one.accept_queue_depth for one in current_listeners(evidence)]
     depths += [one.accept_queue_depth for one in evidence.former_ports]
     known = [depth for depth in depths if depth is not None]
@@ -440,19 +462,6 @@ def ports_well(evidence: Evidence) -> Finding | None:
         )
     figure = Figure("waiting, most", max(known, default=None), "{connection}")
     return _well(evidence, "ports-well", ", ".join(said), figure, " at the ports")
-
-
-def _none_runs(evidence: Evidence) -> Finding:
-    """Of listeners that people have stopped, all there are: nothing is wrong, nor is anything well.
-
-    Those that should run and do not have a finding of their own.
-    """
-    hosted = [one for one in evidence.listeners if one.is_hosted]
-    running = Figure("listeners that run", 0)
-    names = ", ".join(one.name for one in hosted)
-    told = f"No listener runs ({names} {'is' if len(hosted) == 1 else 'are'} stopped): nobody "
-    told += "answers requests."
-    return Finding(Severity.NOTE, "none-runs", "listeners", told, (running,), "/servers")
 
 
 def _is_moment(evidence: Evidence) -> bool:

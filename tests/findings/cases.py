@@ -126,6 +126,30 @@ MOMENTS: Final = {
         ),
         {"none-runs": ("note", "No listener runs (wsgi, asgi are stopped): nobody answers")},
     ),
+    "no listener runs on a busy host": Case(
+        moment(
+            replace(SERVING, state=ListenerState.STOPPED),
+            host=replace(QUIET_HOST, cpu_utilization=0.95),
+        ),
+        {"none-runs": ("note", "No listener runs (wsgi is stopped)"), "cpu": ("warn", "95 % busy")},
+    ),
+    "one listener failed, and the other was stopped by a person": Case(
+        moment(
+            replace(SERVING, state=ListenerState.STOPPED),
+            replace(LOOP, state=ListenerState.FAILED, message="port 8001 is taken"),
+        ),
+        {
+            "listener-down": ("bad", "Listener asgi does not run: port 8001 is taken."),
+            "none-runs": ("note", "No listener runs (wsgi is stopped): nobody answers requests."),
+        },
+    ),
+    "one listener starts, and the other was stopped by a person": Case(
+        moment(
+            replace(SERVING, state=ListenerState.STARTING),
+            replace(LOOP, state=ListenerState.STOPPED),
+        ),
+        {"nothing-wrong": ("good", "0 of 2 listeners run (asgi is stopped), and no request came")},
+    ),
     "nothing wrong, threads partly busy": Case(
         moment(replace(SERVING, busy_threads=5.0)), {"nothing-wrong": WELL}
     ),
@@ -615,13 +639,17 @@ AT_PORTS: Final = {
     "ports: a stopped listener's port is taken": ports(
         replace(STOPPED, port_holder="nginx (pid 12)"),
         expected={
-            "stopped-port-taken": ("warn", "is stopped, and port 8001 is taken by nginx (pid 12).")
+            "stopped-port-taken": ("warn", "is stopped, and port 8001 is taken by nginx (pid 12)."),
+            "none-runs": ("note", "No listener runs (asgi is stopped): nobody answers requests."),
         },
     ),
     "ports: a stopped listener had any free port": ports(
         AT_PORT,
         replace(STOPPED, port=0, port_holder=""),
-        expected={"ports-well": ("good", "(asgi is stopped)")},
+        expected={
+            "listener-stopped": ("note", "Listener asgi is stopped: nobody answers requests to"),
+            "ports-well": ("good", "(asgi is stopped)"),
+        },
     ),
     "ports: a listener failed": ports(
         replace(LOOP, state=ListenerState.FAILED, message="port 8001 is held by nginx (pid 12)"),

@@ -20,7 +20,13 @@ from servescope.findings.finding import Severity
 from servescope.findings.thresholds import THRESHOLDS
 from tests.findings.cases import CASES, CURRENT, MOMENTS, PATHS
 
-FIGURELESS = {"listener-down", "run-failed", "nothing-sent", "latency-incomparable"}
+FIGURELESS = {
+    "listener-down",
+    "listener-stopped",
+    "run-failed",
+    "nothing-sent",
+    "latency-incomparable",
+}
 """Findings without a measured figure."""
 
 

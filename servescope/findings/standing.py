@@ -1,0 +1,30 @@
+"""Whether those run that a page shows the live figures of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from servescope.findings import gathering
+from servescope.findings.judge import NONE_RUNS, STATES, findings
+
+if TYPE_CHECKING:
+    from servescope.findings.finding import Finding
+    from servescope.queries.context import QueryContext
+    from servescope.queries.span import Span
+
+
+def standing(context: QueryContext, span: Span | None, listener: str = "") -> list[Finding]:
+    """The findings that a page has to begin with where no request can come now.
+
+    No listener runs; or the one that the page is narrowed to does not. Of a fixed span there is
+    none: the listeners were in other states then.
+    """
+    if span is not None and span.fixed:
+        return []
+    evidence = gathering.at_ports(context)
+    found = findings(evidence, NONE_RUNS)
+    if found or not listener:
+        return found
+    chosen = tuple(one for one in evidence.listeners if one.name == listener)
+    return findings(replace(evidence, listeners=chosen), STATES)
