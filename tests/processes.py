@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servescope.records.listeners import ListenerState
+from tests.ports import KeptPort, borrow_port, give_back
 from tests.prepared_interpreter import Command, Process, started
 from tests.waiting import DEADLINE_S, eventually
 
@@ -164,12 +165,15 @@ class RunningDashboard:
 class Dashboards:
     """Starts dashboards below one folder, and ends by pid whatever of them is left.
 
-    They are forked from a prepared interpreter, unless each is to have one of its own.
+    They are forked from a prepared interpreter, unless each is to have one of its own. Each has a
+    port that no other of them had, which those have that are started when these have ended: to a
+    browser they are the same origin, and it keeps what it has of that.
     """
 
     base: Path
     has_own_interpreter: bool = False
     started: list[tuple[RunningDashboard, threading.Thread]] = field(default_factory=list)
+    ports: list[KeptPort] = field(default_factory=list)
 
     def __call__(self, *command, folder=None, ready=True, cwd=ROOT, **settings):
         """Start `python app.py`, or `python *command`, with SERVESCOPE_* settings."""
@@ -180,7 +184,10 @@ class Dashboards:
             if not name.startswith("SERVESCOPE_") and name not in {"PORT", "WEB_CONCURRENCY"}
         }
         environment |= {"SERVESCOPE_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
-        defaults = {"PORT": "0", "FILES_PORT": "0", "WSGI_PORT": "0", "ASGI_PORT": "0"}
+        if "PORT" not in settings:
+            self.ports.append(borrow_port())
+            settings["PORT"] = self.ports[-1].number
+        defaults = {"FILES_PORT": "0", "WSGI_PORT": "0", "ASGI_PORT": "0"}
         for name, value in (defaults | settings).items():
             if value is not None:
                 environment["SERVESCOPE_" + name] = str(value)
@@ -204,6 +211,8 @@ class Dashboards:
             running.process.wait(10)
             reader.join(10)
             running.process.stdout.close()
+        give_back(self.ports)
+        self.ports = []
 
 
 def gunicorn(*options, workers=2):

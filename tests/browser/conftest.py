@@ -1,10 +1,17 @@
-"""One Chromium for each file of browser tests, beside its one `dashboard`."""
+"""One Chromium for all files of browser tests of a process, beside the one `dashboard` of each.
+
+Its pages stay from file to file: the dashboards of a process have the same port one after the
+other, so that a page, which compiles the scripts of an origin once, does so for all of them.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
@@ -12,6 +19,9 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from servescope.records.load import LoadPlan, RunState
 from tests.processes import eventually
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 POLL_MS = 50
 BECOMES_TRUE = f"""async arg => {{
@@ -32,6 +42,8 @@ HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
 
 Where there is none the tests take the whole browser.
 """
+NAME = "status.test"
+"""A name that Chromium takes for this host; without HTTPS it sends no Sec-Fetch-Site there."""
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -41,6 +53,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
     "--renderer-process-limit=1",  # a page keeps its process, and what that has compiled
 ]
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
@@ -52,21 +65,49 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touc
 
 
 @contextmanager
-def running_chromium(*flags, executable=HEADLESS_SHELL):
-    """A Chromium with further flags."""
+def running_chromium(executable=HEADLESS_SHELL):
     if not os.access(executable, os.X_OK):
         executable = CHROMIUM
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    # Not for the session: playwright keeps an event loop running, and asyncio allows one a thread.
+class SuspendedLoop:
+    """The event loop of playwright, which runs on in a greenlet of its own all the time.
+
+    asyncio allows one a thread, and remembers by the thread which it is: between two files of
+    browser tests it is to remember none, for tests that run a loop of their own.
+    """
+
+    def __init__(self):
+        self._loop = asyncio.get_running_loop()
+
+    def suspend(self):
+        asyncio._set_running_loop(None)
+
+    def resume(self):
+        asyncio._set_running_loop(self._loop)
+
+
+@pytest.fixture(scope="session")
+def kept_chromium():
+    """The Chromium of this process with its loop, which is suspended."""
     with running_chromium() as browser:
-        yield browser
+        loop = SuspendedLoop()
+        loop.suspend()
+        yield browser, loop
+        loop.resume()
+
+
+@pytest.fixture(scope="module")
+def chromium(kept_chromium, left_pages):
+    browser, loop = kept_chromium
+    loop.resume()
+    yield browser
+    left_pages.close_others(browser)
+    loop.suspend()
 
 
 class Watched:
@@ -209,28 +250,67 @@ def new_page(chromium, options):
     return surroundings.new_page()
 
 
-@pytest.fixture(scope="module")
+class Left(NamedTuple):
+    """A page that a test is through with, as it was when it was new."""
+
+    page: Page
+    kind: dict[str, Any]
+    origin: str
+
+
+class LeftPages:
+    """Pages for the next tests, with nothing in them of those that had them.
+
+    To load a document into one takes half the CPU time that it takes in a page in a new context,
+    whose process compiles all scripts.
+    """
+
+    def __init__(self):
+        self._left = []
+
+    def take(self, chromium, options, base):
+        """A page with these options of its context, if any is left one that knows the origin."""
+        fit = [one for one in self._left if one.kind == kind_of(options)]
+        if not fit:
+            return new_page(chromium, options)
+        left = next((one for one in fit if base.startswith(one.origin)), fit[0])
+        self._left.remove(left)
+        put_in_surroundings(left.page, options)
+        return left.page
+
+    def leave(self, page, options, base):
+        """Keep a page, unless it was closed, or led to where it may have stored something else."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(base))
+        if page.is_closed() or not page.url.startswith(f"{origin}/"):
+            page.context.close()  # what it has stored is reached from its origin alone
+            return
+        for other in page.context.pages:
+            if other != page:
+                other.close()
+        forget(page, origin, options)
+        self._left.insert(0, Left(page, kind_of(options), origin))
+
+    def close_others(self, chromium):
+        """Close what tests have opened by themselves."""
+        kept = [one.page.context for one in self._left]
+        for context in chromium.contexts:
+            if context not in kept:
+                context.close()
+
+
+@pytest.fixture(scope="session")
 def left_pages():
-    """Pages that tests are through with, each with the context options it was opened with."""
-    return []
+    return LeftPages()
 
 
 @pytest.fixture
 def open_page(chromium, dashboard, left_pages):
-    """Open a path: `open_page("/load", PHONE)`; the console must stay silent to the end.
-
-    In a page that a test before has left, if any, with nothing of that test in it: a third of the
-    CPU time of a page in a new context, whose process compiles all scripts.
-    """
+    """Open a path: `open_page("/load", PHONE)`; the console must stay silent to the end."""
     opened = []
 
     def open_it(path, context=DESKTOP, base=None):
-        page = next((page for page, options in left_pages if options == context), None)
-        if page is None:
-            page = new_page(chromium, context)
-        else:
-            left_pages.remove((page, context))
-        watched = Watched(page, base or dashboard.url)
+        base = base or dashboard.url
+        watched = Watched(left_pages.take(chromium, context, base), base)
         opened.append((watched, context))
         return watched.open(path)
 
@@ -238,11 +318,7 @@ def open_page(chromium, dashboard, left_pages):
     complaints = [complaint for watched, _ in opened for complaint in watched.complaints]
     for watched, context in opened:
         watched.unwatch()
-        if watched.page.is_closed() or not watched.page.url.startswith(f"{watched.base}/"):
-            watched.page.context.close()  # what it has stored is reached from its origin alone
-            continue
-        forget(watched.page, watched.base, context)
-        left_pages.append((watched.page, context))
+        left_pages.leave(watched.page, context, watched.base)
     assert complaints == []
 
 
@@ -263,6 +339,21 @@ def open_fresh_page(chromium, dashboard):
     assert complaints == []
 
 
+def kind_of(options):
+    """The options of a context that no page of it can be given later."""
+    later = {"color_scheme", "reduced_motion", "viewport"}
+    return {name: value for name, value in options.items() if name not in later}
+
+
+def put_in_surroundings(page, options):
+    """Give a page the options that need no context of its own."""
+    page.emulate_media(
+        color_scheme=options.get("color_scheme", "light"),
+        reduced_motion=options.get("reduced_motion", "no-preference"),
+    )
+    page.set_viewport_size(options.get("viewport", VIEWPORT))
+
+
 def forget(page, origin, options):
     """Take back all that a test may have changed in a page, its context and its history."""
     page.unroute_all(behavior="ignoreErrors")
@@ -272,12 +363,8 @@ def forget(page, origin, options):
         session.send("DOMStorage.clear", {"storageId": storage})
     page.goto("about:blank")
     page.mouse.move(0, 0)
-    page.emulate_media(
-        media="null",
-        color_scheme=options.get("color_scheme", "light"),
-        reduced_motion=options.get("reduced_motion", "no-preference"),
-    )
-    page.set_viewport_size(options.get("viewport", VIEWPORT))
+    page.emulate_media(media="null")
+    put_in_surroundings(page, options)
     page.context.set_offline(False)
     page.context.clear_cookies()
     page.context.clear_permissions()
@@ -288,18 +375,30 @@ def forget(page, origin, options):
 
 
 @pytest.fixture(scope="module")
-def kept_page(chromium, dashboard):
+def kept_page(chromium, dashboard, left_pages):
     """A page that stays from test to test, whose document is loaded once."""
-    watched = Watched(new_page(chromium, DESKTOP), dashboard.url)
+    watched = Watched(left_pages.take(chromium, DESKTOP, dashboard.url), dashboard.url)
     yield watched.open("/host")
-    watched.page.context.close()
+    watched.unwatch()
+    left_pages.leave(watched.page, DESKTOP, dashboard.url)
     assert watched.complaints == []
 
 
 @pytest.fixture
 def visit(kept_page):
-    """Come to a page by its link, made anew: `visit("Servers")`; the console must stay silent."""
-    yield lambda name: kept_page.follow(WITHOUT_GRAPHS).follow(name)
+    """Come to a page by its link, made anew: `visit("Servers")`; the console must stay silent.
+
+    Between tests the page is where nothing is polled or drawn.
+    """
+
+    def come_to(name):
+        if kept_page.page.locator("h1").inner_text() != WITHOUT_GRAPHS:
+            kept_page.follow(WITHOUT_GRAPHS)
+        return kept_page.follow(name)
+
+    yield come_to
+    if urlsplit(kept_page.page.url).path != "/learn":
+        kept_page.follow(WITHOUT_GRAPHS)
     assert kept_page.complaints == []
 
 
@@ -339,14 +438,15 @@ def run_pages(dashboard, two_runs):
 
 
 @pytest.fixture
-def look(chromium):
+def look(chromium, left_pages):
     """Open a page of a running dashboard: `look(running, path)`."""
-    pages = []
+    opened = []
 
     def open_it(running, path="/"):
-        pages.append(chromium.new_page())
-        return Watched(pages[-1], running.url).open(path)
+        opened.append(Watched(left_pages.take(chromium, {}, running.url), running.url))
+        return opened[-1].open(path)
 
     yield open_it
-    for page in pages:
-        page.close()
+    for watched in opened:
+        watched.unwatch()
+        left_pages.leave(watched.page, {}, watched.base)

@@ -10,18 +10,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, WITHIN_S, Watched, running_chromium
+from tests.browser.conftest import DESKTOP, NAME, WITHIN_S, Watched
 from tests.nginx import running_nginx
 from tests.page_files import live_pages, pages_in_navigation
-from tests.ports import free_port
+from tests.ports import borrow_port, free_port, give_back
 from tests.processes import ROOT, Dashboards, gunicorn
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
 PREFIX = "/scope/"
 PASSWORD = "open sesame"
-NAME = "status.test"
-"""A name that Chromium takes for this host; without HTTPS it sends no Sec-Fetch-Site there."""
 
 OVERVIEW, *OTHERS = (page.name for page in pages_in_navigation())
 WITHOUT_POLLS = set(OTHERS) - {page.name for page in live_pages()}
@@ -65,45 +63,44 @@ class Below(Watched):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with running_chromium(f"--host-resolver-rules=MAP {NAME} 127.0.0.1") as browser:
-        yield browser
+def port():
+    """The one of each test's nginx: a browser keeps what it has of its origin."""
+    kept = borrow_port()
+    yield kept.number
+    give_back([kept])
 
 
 @pytest.fixture
-def nginx(tmp_path):
-    """Serve locations at a port until the test's pages are closed: `nginx(port, locations)`."""
+def nginx(tmp_path, port):
+    """Serve locations at the port until the test's pages are left: `nginx(locations)`."""
     with ExitStack() as running:
-        yield lambda port, locations: running.enter_context(
-            running_nginx(tmp_path / f"nginx-{port}", port, locations)
+        yield lambda locations: running.enter_context(
+            running_nginx(tmp_path / "nginx", port, locations)
         )
 
 
 @pytest.fixture
-def come_to(chromium, start_dashboard, nginx):  # noqa: ARG001 - they end after the pages
+def come_to(chromium, left_pages, start_dashboard, nginx):  # noqa: ARG001 - they end after the pages
     """Open a path of a base: `come_to(base, path)`; the console must stay silent to the end."""
     opened = []
 
     def come(base, path):
-        surroundings = chromium.new_context(**DESKTOP)
-        surroundings.set_default_timeout(WITHIN_S * 1000)
-        below = Below(surroundings.new_page(), base)
-        opened.append((surroundings, below))
-        return below.open(path)
+        opened.append(Below(left_pages.take(chromium, DESKTOP, base), base))
+        return opened[-1].open(path)
 
     yield come
-    complaints = [complaint for _, below in opened for complaint in below.complaints]
-    for surroundings, _ in opened:
-        surroundings.close()
+    complaints = [complaint for below in opened for complaint in below.complaints]
+    for below in opened:
+        below.unwatch()
+        left_pages.leave(below.page, DESKTOP, below.base)
     assert complaints == []
 
 
 def test_behind_an_nginx_that_tells_nothing_pages_live_and_nobody_acts(
-    start_dashboard, nginx, come_to
+    start_dashboard, nginx, port, come_to
 ):
     dashboard = start_dashboard()
-    port = free_port()
-    nginx(port, f"location / {{ proxy_pass {dashboard.url}; }}")
+    nginx(f"location / {{ proxy_pass {dashboard.url}; }}")
     seen = come_to(f"http://localhost:{port}", "/load").wait_drawn("load-rates")
     seen.wait_polls(3)
     assert seen.page.locator("#load-start").is_disabled()
@@ -111,10 +108,9 @@ def test_behind_an_nginx_that_tells_nothing_pages_live_and_nobody_acts(
     assert direct.page.locator("#load-start").is_enabled()
 
 
-def test_on_a_host_name_of_its_own_whoever_signed_in_acts(start_dashboard, nginx, come_to):
+def test_on_a_host_name_of_its_own_whoever_signed_in_acts(start_dashboard, nginx, port, come_to):
     dashboard = start_dashboard(TRUSTED_PROXIES="127.0.0.1", PASSWORD=PASSWORD)
-    port = free_port()
-    nginx(port, before(OWN_HOST, dashboard.url))
+    nginx(before(OWN_HOST, dashboard.url))
     seen = come_to(f"http://{NAME}:{port}", "/sign-in")
     act(seen, "/")
 
@@ -124,11 +120,10 @@ LINKS = """selector => [...document.querySelectorAll(`${selector} a[target=_blan
 
 
 def test_a_listener_that_only_this_machine_reaches_is_no_link_for_a_visitor_by_proxy(
-    start_dashboard, nginx, come_to
+    start_dashboard, nginx, port, come_to
 ):
     dashboard = start_dashboard(TRUSTED_PROXIES="127.0.0.1")
-    port = free_port()
-    nginx(port, before(OWN_HOST, dashboard.url))
+    nginx(before(OWN_HOST, dashboard.url))
     seen = come_to(f"http://{NAME}:{port}", "/").wait_drawn("overview-requests")
     seen.page.locator("#overview-listeners").get_by_text("this machine only").first.wait_for()
     wanted = "files, wsgi, asgi: only this machine can reach it; SERVESCOPE_LISTEN_ADDRESS=0.0.0.0"
@@ -152,11 +147,10 @@ def test_a_listener_that_only_this_machine_reaches_is_no_link_for_a_visitor_by_p
 
 
 def test_a_listener_on_every_address_is_a_link_by_the_name_in_the_visitors_request(
-    start_dashboard, nginx, come_to
+    start_dashboard, nginx, port, come_to
 ):
     dashboard = start_dashboard(TRUSTED_PROXIES="127.0.0.1", LISTEN_ADDRESS="0.0.0.0")
-    port = free_port()
-    nginx(port, before(OWN_HOST, dashboard.url))
+    nginx(before(OWN_HOST, dashboard.url))
     seen = come_to(f"http://{NAME}:{port}", "/").wait_drawn("overview-requests")
     seen.until(f"({LINKS})('#overview-listeners').length === 3")
     links = [f"http://{NAME}:{dashboard.port(name)}/" for name in ("files", "wsgi", "asgi")]
@@ -270,10 +264,9 @@ def ask(url):
         return answer.status, answer.read().decode()
 
 
-def test_gunicorn_behind_an_nginx_that_passes_the_prefix_on(start_dashboard, nginx, come_to):
+def test_gunicorn_behind_an_nginx_that_passes_the_prefix_on(start_dashboard, nginx, port, come_to):
     dashboard = start_dashboard(*gunicorn(workers=1), PATH_PREFIX=PREFIX)
-    port = free_port()
-    nginx(port, before(PASSING_ON, dashboard.url))
+    nginx(before(PASSING_ON, dashboard.url))
     base = f"http://localhost:{port}"
     status, page = ask(f"{base}{PREFIX}load")
     assert status == 200

@@ -12,8 +12,8 @@ from tests.processes import eventually
 pytestmark = pytest.mark.browser
 
 
-def test_two_lines_until_they_are_dismissed_for_good(open_fresh_page):
-    opened = open_fresh_page("/").wait_drawn("overview-host")
+def test_two_lines_until_they_are_dismissed_for_good(open_page):
+    opened = open_page("/").wait_drawn("overview-host")
     told = opened.page.locator(".first-visit")
     assert "measures each request" in told.inner_text()
     assert "Try first" in told.inner_text()
@@ -26,10 +26,10 @@ def test_two_lines_until_they_are_dismissed_for_good(open_fresh_page):
     assert not opened.page.locator(".first-visit").is_visible()
 
 
-def test_no_button_is_named_that_a_load_run_hides(open_fresh_page, dashboard):
+def test_no_button_is_named_that_a_load_run_hides(open_page, dashboard):
     with closing(dashboard.control) as control:
         run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 5, 300), time.time())
-        opened = open_fresh_page("/").wait_drawn("overview-host")
+        opened = open_page("/").wait_drawn("overview-host")
         told = opened.page.locator(".first-visit")
         try:
             told.get_by_text("in the picture of the path below").wait_for()
@@ -42,15 +42,15 @@ def test_no_button_is_named_that_a_load_run_hides(open_fresh_page, dashboard):
     assert "the path below" not in told.inner_text()
 
 
-def test_the_controls_of_a_phone_begin_where_its_text_begins(open_fresh_page):
-    opened = open_fresh_page("/", PHONE).wait_drawn("overview-host")
+def test_the_controls_of_a_phone_begin_where_its_text_begins(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
     left = opened.page.get_by_role("heading", name="Overview").bounding_box()["x"]
     button = opened.page.get_by_role("button", name="Start demo load").bounding_box()
     assert abs(button["x"] - left) < 1
 
 
-def test_the_listeners_stand_above_the_fold(open_fresh_page):
-    opened = open_fresh_page("/").wait_drawn("overview-host")
+def test_the_listeners_stand_above_the_fold(open_page):
+    opened = open_page("/").wait_drawn("overview-host")
     assert opened.page.locator(".first-visit").is_visible()
     opened.page.locator("#overview-listeners").get_by_text("asgi", exact=True).wait_for()
     box = opened.page.locator("#overview-listeners").bounding_box()
@@ -58,8 +58,8 @@ def test_the_listeners_stand_above_the_fold(open_fresh_page):
     assert opened.page.locator("#overview-listeners a").count() == 3
 
 
-def test_the_time_bar_of_a_phone_is_two_rows_with_the_chosen_range_in_sight(open_fresh_page):
-    opened = open_fresh_page("/?last=2y", PHONE).wait_drawn("overview-host")
+def test_the_time_bar_of_a_phone_is_two_rows_with_the_chosen_range_in_sight(open_page):
+    opened = open_page("/?last=2y", PHONE).wait_drawn("overview-host")
     opened.until("document.getElementById('span-text').textContent.includes('The data begins')")
     assert opened.page.locator("#time-bar").bounding_box()["height"] <= 100
     ranges = opened.page.locator("#ranges").bounding_box()

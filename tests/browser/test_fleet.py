@@ -40,18 +40,19 @@ def fleet(tmp_path_factory, engine):
 
 
 @pytest.fixture
-def look(chromium, fleet):
-    pages = []
+def look(chromium, left_pages, fleet):
+    opened = []
 
     def open_it(path="/", running=fleet[0], **context):
-        surroundings = chromium.new_context(**context)
-        pages.append((surroundings, Watched(surroundings.new_page(), running.url)))
-        return pages[-1][1].open(path)
+        watched = Watched(left_pages.take(chromium, context, running.url), running.url)
+        opened.append((watched, context))
+        return watched.open(path)
 
     yield open_it
-    complaints = [complaint for _, watched in pages for complaint in watched.complaints]
-    for surroundings, _ in pages:
-        surroundings.close()
+    complaints = [complaint for watched, _ in opened for complaint in watched.complaints]
+    for watched, context in opened:
+        watched.unwatch()
+        left_pages.leave(watched.page, context, watched.base)
     assert complaints == []
 
 
