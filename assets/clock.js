@@ -169,11 +169,12 @@
     return `${days.join("-")} ${text}`;
   }
 
-  function lengthText(seconds) {
+  // With Math.floor for `round` a length that is not whole never reads as the whole one.
+  function lengthText(seconds, round = Math.round) {
     if (seconds < 120) return `${seconds} s`;
-    if (seconds < 7200) return `${Math.round(seconds / 6) / 10} min`;
-    if (seconds < 172800) return `${Math.round(seconds / 360) / 10} h`;
-    return `${Math.round(seconds / DAY_S)} d`;
+    if (seconds < 7200) return `${round(seconds / 6) / 10} min`;
+    if (seconds < 172800) return `${round(seconds / 360) / 10} h`;
+    return `${round(seconds / DAY_S)} d`;
   }
 
   // The key of a live range, such as 15m, by its length.

@@ -298,7 +298,7 @@
     if (!facts.begins) return "";
     const said = `${before}The data begins at ${momentText(facts.begins)}`;
     if (!isLive() || view.from) return `${said}.`;
-    const there = clock.lengthText(facts.bounds[1] - facts.begins);
+    const there = clock.lengthText(facts.bounds[1] - facts.begins, Math.floor);
     return `${said}: ${there} of ${clock.lengthText(clock.lengthOf(view.last))} so far.`;
   }
 

@@ -88,6 +88,15 @@ MOMENTS = """() => {
 }"""
 
 
+SO_FAR = """() => Object.fromEntries([119, 293, 299].map(recorded => {
+    const end = Math.floor(Date.now() / 1000);
+    const begins = end - recorded;
+    servescope.view.setSpan([begins, end], { begins, bounds: [begins, end] });
+    return [recorded, document.getElementById('span-text').textContent.split(': ').at(-1)];
+}))"""
+"""How much of the range the bar says there is, by how many seconds are recorded; live, 5 min."""
+
+
 @pytest.fixture
 def young(tmp_path):
     """A dashboard that has just begun."""
@@ -113,8 +122,15 @@ def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_
     opened.wait_newer("overview-host", 0)
     begins = "document.getElementById('span-text').textContent"
     # (A span of one second is told by its beginning alone.)
-    opened.until(f"/The data begins at .*: ([3-9]|[1-5]\\d) s of 5 min so far/.test({begins})")
+    so_far = f"/The data begins at .*: ([3-9]|[1-5]\\d) s of 5 min so far/.test({begins})"
+    opened.until(so_far)
     (told,) = re.findall(r"begins at (\d\d:\d\d:\d\d)", opened.page.evaluate(begins))
+    assert opened.page.evaluate(SO_FAR) == {
+        "119": "119 s of 5 min so far.",
+        "293": "4.8 min of 5 min so far.",
+        "299": "4.9 min of 5 min so far.",
+    }, "a part is never as long as the whole"
+    opened.until(so_far)  # by the next answer
     opened.pause()
     opened.page.locator("#overview-requests").scroll_into_view_if_needed()
     begin, _end = one_moment(opened, "path", "banner", "axis", "address")
