@@ -56,11 +56,10 @@ MEANING: Final = (
     "that timed out are among these, so the figure is a lower bound."
 )
 PROGRESS_MEANING: Final = (
-    "All of these are figures of the load generator, as of its last second. An answer of any "
-    "status is answered. p99 is of all requests that ended in the seconds that it names, errors "
-    f"among them, each from the moment it was due; it takes {least_count(0.99)} of them. ≥: "
-    "requests that timed out are among these, or one that is still awaited has waited for longer, "
-    "so the figure is a lower bound."
+    "All of these are figures of the load generator, as of the last second. Answers of any status "
+    "count as answered. The p99 is of all requests that ended in the seconds named beside it, from "
+    f"the moment each was due; it takes {least_count(0.99)} requests. ≥: some of these timed out, "
+    "or a request that is still awaited has waited for longer, so the figure is a lower bound."
 )
 
 

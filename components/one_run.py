@@ -197,14 +197,15 @@ def errors_table(run: LoadRun) -> html.Div:
         for status, count in sorted(told["statuses"].items())
         if count and str(status)[:1] in {"4", "5"}
     }
-    sent = int(told.get("sent") or 0)
+    known = int(told.get("sent") or 0) - int(told.get("in_flight") or 0)
     rows = [
-        [kind, f"{count:,}", units.text(count / sent if sent else None, "1")]
+        [kind, f"{count:,}", units.text(count / known if known else None, "1")]
         for kind, count in kinds.items()
     ]
     so_far = "" if is_over else " so far"
     none = f"No request failed{so_far}, and none was answered with a 4xx or 5xx."
-    table = figure_table(("Kind", "Requests", "Of those sent"), rows, empty=none)
+    of_which = "Of those sent" if is_over else "Of those that have ended"
+    table = figure_table(("Kind", "Requests", of_which), rows, empty=none)
     return html.Div([table, *_examples(run.result.get("steps") or () if is_over else ())])
 
 

@@ -278,10 +278,10 @@ def layout(**_query: str) -> html.Div:
         panels.panel(
             "Newest runs",
             "The newest fifty runs; while the view is paused or past, those that ended in its "
-            "span. Sent, failed and 5xx of a run under way are those so far. Failed had no whole "
-            "answer; 5xx were answered with a server error. Latencies from the intended send time; "
-            "exact, not estimated. A run of another machine is added by its run file; its series "
-            "stay apart from those measured here.",
+            "span. Sent, failed and 5xx of a run under way are those so far; its latencies come at "
+            "its end. Failed had no whole answer; 5xx were answered with a server error. Latencies "
+            "from the intended send time; exact, not estimated. A run of another machine is added "
+            "by its run file; its series stay apart from those measured here.",
             dcc.Link(
                 "All runs: search, compare, name, repeat, delete",
                 href=below_prefix(RUNS),

@@ -129,10 +129,12 @@ def test_errors_by_kind_and_examples_where_there_are_some():
     assert texts(one_run.errors_table(going)) == [
         "Errors are listed as soon as the run has sent requests."
     ]
-    so_far = {"sent": 50, "failed": {"timed_out": 1}, "statuses": {"200": 9, "503": 20}}
-    assert texts(one_run.errors_table(replace(going, progress=so_far)))[3:] == [
-        *("timed out", "1", "2 %"),
-        *("status 503", "20", "40 %"),
+    so_far = {"sent": 50, "failed": {"timed_out": 1}, "statuses": {"200": 19, "503": 20}}
+    so_far["in_flight"] = 10
+    assert texts(one_run.errors_table(replace(going, progress=so_far))) == [
+        *("Kind", "Requests", "Of those that have ended"),
+        *("timed out", "1", "2.5 %"),
+        *("status 503", "20", "50 %"),
     ]
     none = {"sent": 50, "failed": {"timed_out": 0}, "statuses": {"200": 9}}
     assert texts(one_run.errors_table(replace(going, progress=none))) == [
