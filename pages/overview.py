@@ -53,6 +53,10 @@ WATCH: Final = "see on the page Latency where the time of a request goes"
 WATCH_LOAD: Final = "see in the picture of the path below where the requests under way are"
 OF_SPAN: Final = "While the view is paused or past: of its whole span."
 MEAN: Final = f"Mean of the last 5 seconds. {OF_SPAN}"
+ERRORS: Final = (
+    "Share of answers with a status of 5xx; below it answers whose client had gone, and requests "
+    "whose connection was closed before an answer."
+)
 WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
     f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {READ} {OF_SPAN}"
@@ -110,7 +114,11 @@ CARDS: Final = (
         "Requests",
         f"Answered by all listeners but a comparison's. {MEAN}",
     ),
-    ("errors", "Errors", f"Share of answers with a status of 5xx. {MEAN}"),
+    (
+        "errors",
+        "Errors",
+        f"{ERRORS} {MEAN}",
+    ),
     ("p95", "p95", f"95 of 100 requests took at most this long. {WINDOW} {OFF}"),
     ("p99", "p99", f"99 of 100 requests took at most this long. {WINDOW} {OFF}"),
     (
@@ -167,8 +175,8 @@ def _cards(evidence: Evidence) -> Props:
     host = evidence.host or HostEvidence()
     of_window = units.length(evidence.window_s)
     opened = _opened_note(now, is_past=evidence.is_past)
-    rate = None if now.requests is None else now.requests / evidence.window_s
-    errors = _ratio(now.server_errors, now.requests)
+    rate = None if now.answers is None else now.answers / evidence.window_s
+    errors = _ratio(now.server_errors, now.answers)
     filled = _ratio(now.accept_queue_depth, now.accept_backlog)
     cards = (
         ("requests", rate, "{request}/s", "", None, f"mean of {of_window}"),
@@ -269,8 +277,15 @@ def _left_out(now: TotalsEvidence) -> str:
 
 
 def _errors_note(now: TotalsEvidence, of_window: str) -> str:
-    """Of when the share is, or why there is none."""
-    return f"no request in {of_window}" if now.requests == 0 else f"5xx in {of_window}"
+    """Of when the share is, or why there is none; and what failed without an error."""
+    said = f"5xx in {of_window}"
+    if now.answers == 0:
+        said = f"no {'answer' if now.requests else 'request'} in {of_window}"
+    if now.answers_to_nobody:
+        said += f"; {now.answers_to_nobody:,} reached nobody"
+    if now.unanswered:
+        said += f"; {now.unanswered:,} got no answer"
+    return said
 
 
 def _queue_note(depth: float | None, filled: float | None, of_window: str) -> str:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Final
 
 from servescope.findings import thresholds
-from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.moment import current_listeners, when
+from servescope.findings.finding import Figure, Finding, Severity, requests_link
+from servescope.findings.moment import (
+    current_listeners,
+    is_measured,
+    unanswered_figures,
+    unanswered_sentence,
+    unanswered_severity,
+    when,
+)
 from servescope.findings.thresholds import severity
+from servescope.queries.request_words import NO_ANSWER
+from servescope.queries.traffic import TO_NOBODY
 from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from servescope.findings.evidence import Evidence, ListenerEvidence, PortEvidence
+    from servescope.findings.finding import Judgement
 
 FEWEST_GONE: Final = 3
 """Fewer clients that have gone are not worth a word, whatever their share."""
@@ -28,6 +39,17 @@ REFUSALS: Final = {
 """By status, the requests that a listener refuses by its own options, before its app is asked."""
 
 
+def _beyond_limits(judgement: Judgement) -> Judgement:
+    """A judgement that says nothing of figures below their limits."""
+
+    @wraps(judgement)
+    def judge(evidence: Evidence) -> Iterator[Finding]:
+        return (one for one in judgement(evidence) if one.severity is not Severity.GOOD)
+
+    return judge
+
+
+@_beyond_limits
 def accept_queues(evidence: Evidence) -> Iterator[Finding]:
     """Accept queues that fill, and full ones; of a past span also those at ports of then.
 
@@ -41,9 +63,6 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
         if one.accept_queue_depth is None or not one.accept_backlog:
             continue
         ratio = one.accept_queue_depth / one.accept_backlog
-        state = severity(thresholds.ACCEPT_QUEUE, ratio)
-        if state is Severity.GOOD:
-            continue
         depth, backlog = f"{one.accept_queue_depth:,.0f}", f"{one.accept_backlog:,.0f}"
         told = f"The accept queue of {one.called} "
         told += (
@@ -54,7 +73,7 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
             "server accepted more slowly than clients came."
         )
         yield Finding(
-            state,
+            severity(thresholds.ACCEPT_QUEUE, ratio),
             "accept-queue",
             one.called,
             told,
@@ -66,6 +85,7 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+@_beyond_limits
 def turned_away(evidence: Evidence) -> Iterator[Finding]:
     """Connections for which there was no room, and listeners that have hardly any left."""
     for one in current_listeners(evidence):
@@ -86,34 +106,30 @@ def turned_away(evidence: Evidence) -> Iterator[Finding]:
                 "/ports",
             )
         elif limit and one.open_connections is not None:
-            state = severity(thresholds.CONNECTION_LIMIT, one.open_connections / limit)
-            if state is not Severity.GOOD:
-                yield Finding(
-                    state,
-                    "connection-limit",
-                    one.called,
-                    f"{capitalized(one.called)} {evidence.verb('holds')} "
-                    f"{one.open_connections:,.0f} connections open and {evidence.verb('has')} room "
-                    f"for {limit:,}: beyond these it {evidence.verb('turns')} clients away.",
-                    (
-                        Figure("open", one.open_connections, "{connection}"),
-                        Figure("limit", limit, "{connection}"),
-                    ),
-                    "/ports",
-                )
+            yield Finding(
+                severity(thresholds.CONNECTION_LIMIT, one.open_connections / limit),
+                "connection-limit",
+                one.called,
+                f"{capitalized(one.called)} {evidence.verb('holds')} "
+                f"{one.open_connections:,.0f} connections open and {evidence.verb('has')} room "
+                f"for {limit:,}: beyond these it {evidence.verb('turns')} clients away.",
+                (
+                    Figure("open", one.open_connections, "{connection}"),
+                    Figure("limit", limit, "{connection}"),
+                ),
+                "/ports",
+            )
 
 
+@_beyond_limits
 def left_connections(evidence: Evidence) -> Iterator[Finding]:
     """Connections that are open though their clients have closed them."""
     for one in current_listeners(evidence):
         opened, left = one.open_connections, one.left_connections
         if not opened or left is None or left < FEWEST_GONE:
             continue
-        state = severity(thresholds.GONE_CLIENTS, left / opened)
-        if state is Severity.GOOD:
-            continue
         yield Finding(
-            state,
+            severity(thresholds.GONE_CLIENTS, left / opened),
             "clients-left",
             one.called,
             f"{capitalized(one.called)} {evidence.verb('holds')} {opened:,.0f} connections open, "
@@ -131,27 +147,44 @@ def _of_which(left: float, opened: float) -> str:
     return "all of which" if left >= opened else f"{left:,.0f} of which"
 
 
+@_beyond_limits
 def answers_to_nobody(evidence: Evidence) -> Iterator[Finding]:
     """Answers that count as answered though their clients had gone."""
     for one in current_listeners(evidence):
-        if one.answers_to_nobody < FEWEST_GONE or not one.requests:
-            continue
-        state = severity(thresholds.GONE_CLIENTS, one.answers_to_nobody / one.requests)
-        if state is Severity.GOOD:
+        if one.answers_to_nobody < FEWEST_GONE or not one.answers:
             continue
         yield Finding(
-            state,
+            severity(thresholds.GONE_CLIENTS, one.answers_to_nobody / one.answers),
             "answers-to-nobody",
             one.called,
-            f"{one.answers_to_nobody:,} of {counted(one.requests, 'answer')} of {one.called} "
+            f"{one.answers_to_nobody:,} of {counted(one.answers, 'answer')} of {one.called} "
             f"{when(evidence)} came too late: their clients had closed their side of the "
             "connection.",
             (
                 Figure("answers to nobody", one.answers_to_nobody, "{request}"),
-                Figure("answers", one.requests, "{request}"),
+                Figure("answers", one.answers, "{request}"),
             ),
-            f"/requests?listener={one.name}",
+            requests_link(one.name, TO_NOBODY),
         )
+
+
+def unanswered(evidence: Evidence) -> Iterator[Finding]:
+    """Requests whose connections were closed before an answer, also of listeners that have stopped.
+
+    One that a client left is told as well: from here it looks the same.
+    """
+    if not is_measured(evidence):
+        return
+    for one in evidence.listeners:
+        if one.unanswered:
+            yield Finding(
+                unanswered_severity(one),
+                "no-answer",
+                one.called,
+                unanswered_sentence(one, when(evidence)),
+                unanswered_figures(one),
+                requests_link(one.name, NO_ANSWER),
+            )
 
 
 def refusals(evidence: Evidence) -> Iterator[Finding]:
@@ -171,5 +204,5 @@ def refusals(evidence: Evidence) -> Iterator[Finding]:
             f"{capitalized(one.called)} refused {counted(number, 'request')} {when(evidence)} by "
             f"its own limits: {told}.",
             (Figure("refused", number, "{request}"),),
-            f"/requests?listener={one.name}",
+            requests_link(one.name, "4xx" if len(known) > 1 else str(min(known))),
         )

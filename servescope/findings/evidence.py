@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class AnsweringListener:
-    """A listener that answered requests, by whichever evidence of it."""
+    """A listener that requests came to, by whichever evidence of it."""
 
     __slots__ = ()
 
@@ -27,6 +27,9 @@ class AnsweringListener:
     kind: ServerKind
     requests: int
     unread: int
+    unanswered: int
+    was_stopped: bool
+    p95_s: float | None
 
     @property
     def called(self) -> str:
@@ -34,8 +37,13 @@ class AnsweringListener:
         return self.kind.called(self.name)
 
     @property
+    def answers(self) -> int:
+        """Requests that had an answer, or a part of one."""
+        return self.requests - self.unanswered
+
+    @property
     def read(self) -> int:
-        """Requests answered that were read."""
+        """Requests that were read, those without an answer included: durations are of these."""
         return self.requests - self.unread
 
 
@@ -58,9 +66,11 @@ class ListenerEvidence(AnsweringListener):
     threads: int | None = None  # request threads of all its processes; None: the model has none
     busy_threads: float | None = None
     queued_requests: float | None = None
-    requests: int = 0  # answered in the window
+    requests: int = 0  # that ended in the window
     unread: int = 0  # of these answered before one was read, over capacity or no HTTP
-    server_errors: int = 0  # of `requests`, with a status of 5xx
+    unanswered: int = 0  # of `requests`, whose connection was closed before an answer
+    was_stopped: bool = False  # by a person, in the window
+    server_errors: int = 0  # of `answers`, with a status of 5xx
     p95_s: float | None = None  # of the requests that were read
     kernel_wait_s: float | None = None  # mean
     accept_queue_depth: float | None = None
@@ -70,7 +80,7 @@ class ListenerEvidence(AnsweringListener):
     connection_limit: int | None = None  # of all its processes; None: it has none, or nobody knows
     new_connections: int = 0  # accepted in the window
     turned_away: int = 0  # of these, for there was no room
-    answers_to_nobody: int = 0  # of `requests`, whose clients had gone
+    answers_to_nobody: int = 0  # of `answers`, whose clients had gone
     refused: Mapping[int, int] = field(default_factory=dict)  # by its limits, by status
     kind: ServerKind = ServerKind.LISTENER
 
@@ -106,6 +116,13 @@ class TotalsEvidence:
     left_connections: float | None = None  # of these closed by their clients
     accept_queue_depth: float | None = None  # the deepest of all ports
     accept_backlog: float | None = None  # of that port
+    unanswered: int = 0  # of the requests, whose connection was closed before an answer
+    answers_to_nobody: int = 0  # of those answered, whose clients had gone
+
+    @property
+    def answers(self) -> int | None:
+        """Requests that had an answer, or a part of one."""
+        return None if self.requests is None else self.requests - self.unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +285,16 @@ class SpanListenerEvidence(AnsweringListener):
     """One listener over the span of a page; `stages_s` are means by stage, of requests it read."""
 
     name: str
-    requests: int = 0  # answered
-    server_errors: int = 0  # of these, with a status of 5xx
+    requests: int = 0  # that ended
+    server_errors: int = 0  # of `answers`, with a status of 5xx
     p95_s: float | None = None  # of the requests that were read
     stages_s: Mapping[str, float] = field(default_factory=dict)
     queued_requests: float | None = None  # the most at a time
-    unread: int = 0  # of the answered, before one was read
+    unread: int = 0  # of the requests, answered before one was read
     unread_errors: int = 0  # of these, with a status of 5xx: turned away
     kind: ServerKind = ServerKind.LISTENER
+    unanswered: int = 0  # of the requests, whose connection was closed before an answer
+    was_stopped: bool = False  # by a person, in the span
 
     @property
     def mean_s(self) -> float:

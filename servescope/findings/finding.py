@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from servescope.figures import units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from servescope.findings.evidence import Evidence
+
+    Judgement = Callable[[Evidence], Iterable["Finding"]]
 
 
 class Severity(StrEnum):
@@ -57,6 +62,11 @@ class Finding:
     sentence: str
     evidence: tuple[Figure, ...]
     link: str
+
+
+def requests_link(listener: str, status: str) -> str:
+    """The page Requests, its log narrowed to a listener's requests of a status or class of it."""
+    return f"/requests?{urlencode({'listener': listener, 'status': status})}"
 
 
 def most_urgent(found: Iterable[Finding]) -> Severity:

@@ -38,9 +38,10 @@ from servescope.queries.path import (
     RequestPath,
     request_paths,
 )
-from servescope.queries.request_words import is_refused, is_unread
+from servescope.queries.request_words import is_refused, is_unanswered, is_unread
 from servescope.queries.span import moment as moment_span
 from servescope.queries.traffic import METHOD, ROUTE, STATUS
+from servescope.records.dashboard import stop_text
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.scenarios.rules import RuleResult
@@ -204,7 +205,8 @@ def _measured(
     recorded = {name: ListenerEvidence(name, is_hosted=False) for name in sorted(others)}
     kinds = traffic.server_kinds(context)
     statuses = {one.name: one for one in listed}
-    to_nobody = _counts(context, span.query(catalog.ANSWERS_TO_NOBODY, by=_LISTENER))
+    to_nobody = _to_nobody(context, span)
+    stopped = _stopped(context, span, answers)
     found = []
     for name, one in (recorded | stated).items():
         of_window = answers.get(name, _NO_ANSWERS)
@@ -218,6 +220,8 @@ def _measured(
                 queued_requests=queue.most_waiting if span.fixed else queue.newest_waiting,
                 requests=of_window.requests,
                 unread=of_window.unread,
+                unanswered=of_window.unanswered,
+                was_stopped=name in stopped,
                 server_errors=of_window.server_errors,
                 p95_s=of_window.p95_s,
                 kernel_wait_s=kernel.mean_s,
@@ -227,12 +231,15 @@ def _measured(
                 left_connections=opened.most_left if span.fixed else opened.newest_left,
                 new_connections=round(path.connections_per_s * path.seconds),
                 turned_away=round(path.turned_away_per_s * path.seconds),
-                answers_to_nobody=round(to_nobody.get(name, 0.0)),
+                answers_to_nobody=to_nobody.get(name, 0),
                 refused=_refused(of_window, statuses.get(name)),
                 kind=kinds(name),
             )
         )
-    totals = _totals(context, span, answers, depths, backlogs)
+    totals = replace(
+        _totals(context, span, answers, depths, backlogs),
+        answers_to_nobody=sum(one.answers_to_nobody for one in found),
+    )
     lost = context.store.total(span.query(catalog.RING_LOST)).count.sum()
     seconds = span.end - span.start
     # Of the past, and of another host, nobody knows which listener had a port.
@@ -250,7 +257,7 @@ def _measured(
 
 
 class _Answers(NamedTuple):
-    """Answers of one listener over a span."""
+    """Requests to one listener over a span, and how they were answered."""
 
     requests: int
     server_errors: int
@@ -258,6 +265,7 @@ class _Answers(NamedTuple):
     unread: int = 0
     unread_errors: int = 0
     refused: Mapping[int, int] = {}
+    unanswered: int = 0
 
     @property
     def p95_s(self) -> float | None:
@@ -272,7 +280,7 @@ _NO_ANSWERS: Final = _Answers(0, 0, np.zeros(BUCKETS, np.int64))
 
 
 def _answers(total: TotalResult) -> dict[str, _Answers]:
-    """Answers by listener, of the listeners that gave some, from groups of `_ANSWERS`."""
+    """By listener, of the listeners that requests came to, from groups of `_ANSWERS`."""
     found: dict[str, _Answers] = {}
     for (name, method, route, status), count, buckets in zip(
         total.groups, total.count, total.buckets, strict=True
@@ -292,8 +300,33 @@ def _answers(total: TotalResult) -> dict[str, _Answers]:
                 so_far.unread + unread,
                 so_far.unread_errors + unread * is_error,
                 refused,
+                so_far.unanswered + number * is_unanswered(status),
             )
     return found
+
+
+def _to_nobody(context: QueryContext, span: Span) -> dict[str, int]:
+    """By listener, the answers whose clients had gone."""
+    query = span.query(catalog.ANSWERS_TO_NOBODY, by=("listener", STATUS))
+    total = context.store.total(query)
+    found: dict[str, int] = defaultdict(int)
+    for (name, status), count in zip(total.groups, total.count, strict=True):
+        # Older versions counted those without an answer among them.
+        found[name] += 0 if is_unanswered(status) else round(float(count))
+    return found
+
+
+def _stopped(context: QueryContext, span: Span, answers: Mapping[str, _Answers]) -> set[str]:
+    """Of the listeners with requests that had no answer, those that were stopped in the span.
+
+    The event follows the end of the stop, which is a moment after the last request was broken off.
+    Of another host nobody knows.
+    """
+    cut_off = {name for name, one in answers.items() if one.unanswered}
+    if not cut_off or not context.is_home:
+        return set()
+    events = context.process.control.events.between(span.start, span.end + 1)
+    return {name for name in cut_off if stop_text(name) in {event.text for event in events}}
 
 
 def _stage_means(total: TotalResult) -> dict[str, dict[str, float]]:
@@ -331,6 +364,7 @@ def _totals(
         _reading(left.values, is_mean=span.fixed),
         depths.get(deepest),
         backlogs.get(deepest),
+        sum(one.unanswered for one in answers.values()),
     )
 
 
@@ -364,6 +398,7 @@ def of_span(
     """
     kinds = traffic.server_kinds(context)
     answers = _answers(traffic.route_totals(context, span, listener))
+    stopped = _stopped(context, span, answers)
     stages = _stage_means(latency.stage_totals(context, span, listener))
     where = traffic.of_listener(listener)
     query = span.query(catalog.QUEUED_REQUESTS, by=_LISTENER, where=where)
@@ -382,6 +417,8 @@ def of_span(
                     one.unread,
                     one.unread_errors,
                     kind or kinds(name),
+                    one.unanswered,
+                    name in stopped,
                 )
                 for name, one in sorted(answers.items())
             ),
@@ -397,12 +434,6 @@ def _fleet(context: QueryContext) -> tuple[FleetHostEvidence, ...]:
     return tuple(
         FleetHostEvidence(one.host, now - (one.newest_s + 1)) for one in fleet.table(context)
     )
-
-
-def _counts(context: QueryContext, query: Query) -> dict[str, float]:
-    """The increase of a counter over the whole span by its one label."""
-    found = context.store.total(query)
-    return {name: float(count) for (name,), count in zip(found.groups, found.count, strict=True)}
 
 
 def _gauges(context: QueryContext, query: Query, aggregation: Aggregation) -> dict[str, float]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from servescope.findings import connections, moment
 from servescope.findings.capacity import capacity
 from servescope.findings.clocks import clocks
 from servescope.findings.comparison import comparison
-from servescope.findings.evidence import Evidence
 from servescope.findings.finding import Finding, Severity
 from servescope.findings.load_run import load_run
 from servescope.findings.path import held_requests
 from servescope.findings.span import span
 
-Judgement = Callable[[Evidence], Iterable[Finding]]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servescope.findings.evidence import Evidence
+    from servescope.findings.finding import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ EVERYTHING: Final = Topic(
         connections.accept_queues,
         connections.turned_away,
         connections.answers_to_nobody,
+        connections.unanswered,
         moment.server_errors,
         moment.latencies,
         moment.kernel_waits,

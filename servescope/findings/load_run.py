@@ -298,7 +298,8 @@ def _rate(run: RunEvidence) -> Iterator[Finding]:
         return
     achieved = units.text(run.answered_per_s, "{request}/s")
     asked = units.text(run.rate_asked, "{request}/s")
-    errors = ", server errors among them" if run.server_errors else ""
+    share = run.server_errors / run.answered if run.answered else 0.0
+    errors = f"; {units.text(share, '1')} of its answers were server errors" if share else ""
     yield _finding(
         run,
         Severity.BAD,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings import thresholds
-from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.finding import Figure, Finding, Severity, requests_link
 from servescope.findings.thresholds import severity
 from servescope.records.listeners import ConcurrencyModel, ListenerState
 from servescope.records.server_kinds import ServerKind
@@ -15,11 +15,7 @@ from servescope.sentences import capitalized, counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from servescope.findings.evidence import (
-        Evidence,
-        ListenerEvidence,
-        SpanListenerEvidence,
-    )
+    from servescope.findings.evidence import AnsweringListener, Evidence, ListenerEvidence
 
 FEWEST_FOR_P95: Final = 20
 """Of fewer requests the 95th percentile is the slowest one, and is called that."""
@@ -30,6 +26,8 @@ FEWEST_ERRORS: Final = 3
 SILENT_FROM_S: Final = 15.0
 SILENT_UNTIL_S: Final = 7_200.0
 """For how long a host that ceased to send is worth a warning."""
+
+SERVER_ERRORS_CLASS: Final = "5xx"
 
 _ALL_BUT: Final = 0.05
 """Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
@@ -206,7 +204,7 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             continue
         busy = busy_of(one.threads, one.busy_threads)
         queued = round(one.queued_requests or 0)
-        rate = (one.requests - one.unread) / evidence.window_s
+        rate = max(one.answers - one.unread, 0) / evidence.window_s
         state = threads_severity(busy / one.threads, queued, rate)
         if state is Severity.GOOD:
             continue
@@ -284,9 +282,9 @@ def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
 def server_errors(evidence: Evidence) -> Iterator[Finding]:
     """Answers that blame the server."""
     for one in current_listeners(evidence):
-        if not one.server_errors or not one.requests:
+        if not one.server_errors or not one.answers:
             continue
-        ratio = one.server_errors / one.requests
+        ratio = one.server_errors / one.answers
         state = severity(thresholds.SERVER_ERRORS, ratio)
         if state is Severity.GOOD:
             continue
@@ -296,17 +294,42 @@ def server_errors(evidence: Evidence) -> Iterator[Finding]:
             state,
             "server-errors",
             one.called,
-            f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} "
+            f"{one.server_errors:,} of {counted(one.answers, 'answer')} of {one.called} "
             f"{when(evidence)} were server errors (5xx)."
             if one.server_errors > 1
-            else f"1 of {counted(one.requests, 'answer')} of {one.called} "
+            else f"1 of {counted(one.answers, 'answer')} of {one.called} "
             f"{when(evidence)} was a server error (5xx).",
             (
                 Figure("server errors", one.server_errors, "{request}"),
-                Figure("answers", one.requests, "{request}"),
+                Figure("answers", one.answers, "{request}"),
             ),
-            f"/requests?listener={one.name}",
+            requests_link(one.name, SERVER_ERRORS_CLASS),
         )
+
+
+def unanswered_severity(one: AnsweringListener) -> Severity:
+    """How the share of requests without an answer is meant; of few it is a warning at most."""
+    state = severity(thresholds.FAILED_REQUESTS, one.unanswered / max(one.requests, 1))
+    return state if one.unanswered >= FEWEST_ERRORS else Severity.WARN
+
+
+def unanswered_sentence(one: AnsweringListener, during: str) -> str:
+    """How many requests had no answer, and why as far as that is known."""
+    stopped = ", in which it was stopped" if one.was_stopped else ""
+    its = "its connection was" if one.unanswered == 1 else "their connections were"
+    by = "" if one.was_stopped else ", by the client or by the server"
+    return (
+        f"{one.unanswered:,} of {counted(one.requests, 'request')} to {one.called} got no answer "
+        f"{during}{stopped}: {its} closed first{by}."
+    )
+
+
+def unanswered_figures(one: AnsweringListener) -> tuple[Figure, Figure]:
+    """What such a sentence rests on."""
+    return (
+        Figure("no answer", one.unanswered, "{request}"),
+        Figure("requests", one.requests, "{request}"),
+    )
 
 
 def latencies(evidence: Evidence) -> Iterator[Finding]:
@@ -325,12 +348,12 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
             "slow",
             one.called,
             f"{told}, counted from {_CLOCK_BEGINS.get(one.kind, _ARRIVAL)}.",
-            (Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")),
+            (Figure("p95", one.p95_s, "s"), Figure("requests read", one.read, "{request}")),
             f"/latency?listener={one.name}",
         )
 
 
-def slowest(one: ListenerEvidence | SpanListenerEvidence) -> str:
+def slowest(one: AnsweringListener) -> str:
     """The subject of a sentence about the slowest requests of a listener, of those it read."""
     if one.read == 1:
         return f"The one request to {one.called}{' that was read' if one.unread else ''}"
@@ -420,7 +443,7 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
     if not _is_moment(evidence):
         return None
     said, judged = _running(evidence), current_listeners(evidence)
-    requests = sum(one.requests for one in judged)
+    requests = sum(one.answers for one in judged)
     if any(none_runs(evidence)):
         return None
     if requests:

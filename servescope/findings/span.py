@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings import thresholds
-from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.moment import FEWEST_ERRORS, FEWEST_FOR_P95, slowest
+from servescope.findings.finding import Figure, Finding, Severity, requests_link
+from servescope.findings.moment import (
+    FEWEST_ERRORS,
+    FEWEST_FOR_P95,
+    SERVER_ERRORS_CLASS,
+    slowest,
+    unanswered_figures,
+    unanswered_sentence,
+    unanswered_severity,
+)
 from servescope.findings.thresholds import severity
+from servescope.queries.request_words import NO_ANSWER
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -66,6 +75,7 @@ def _listener(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
     yield from _slow(one, during)
     yield from _waits(one, during)
     yield from _errors(one, during)
+    yield from _unanswered(one, during)
 
 
 def _slow(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
@@ -77,7 +87,7 @@ def _slow(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
         if one.read >= FEWEST_FOR_P95
         else f"{slowest(one)} {during} took {units.percentile_in_words(one.p95_s)}"
     )
-    figures = [Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")]
+    figures = [Figure("p95", one.p95_s, "s"), Figure("requests read", one.read, "{request}")]
     stage = _longest_stage(one)
     if stage:
         told += f". On average a request{' that was read' if one.unread else ''} spent "
@@ -122,22 +132,40 @@ def _read(one: SpanListenerEvidence) -> str:
 
 def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
     """Answers whose times say little: an error is often quick."""
-    state = severity(thresholds.SERVER_ERRORS, one.server_errors / one.requests)
+    if not one.answers:
+        return
+    state = severity(thresholds.SERVER_ERRORS, one.server_errors / one.answers)
     if state not in {Severity.WARN, Severity.BAD}:
         return
     if one.server_errors < FEWEST_ERRORS:
         state = Severity.WARN
-    yield _finding(
-        one,
+    yield Finding(
         state,
         "span-errors",
-        f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} "
+        one.called,
+        f"{one.server_errors:,} of {counted(one.answers, 'answer')} of {one.called} "
         f"to all clients {during} "
         f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx)"
         f"{_counting(one)}.",
-        Figure("server errors", one.server_errors, "{request}"),
-        Figure("answers", one.requests, "{request}"),
+        (
+            Figure("server errors", one.server_errors, "{request}"),
+            Figure("answers", one.answers, "{request}"),
+        ),
+        requests_link(one.name, SERVER_ERRORS_CLASS),
     )
+
+
+def _unanswered(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
+    """Requests that were broken off: their times are none of an answer, and count all the same."""
+    if one.unanswered:
+        yield Finding(
+            unanswered_severity(one),
+            "span-no-answer",
+            one.called,
+            unanswered_sentence(one, during),
+            unanswered_figures(one),
+            requests_link(one.name, NO_ANSWER),
+        )
 
 
 def _counting(one: SpanListenerEvidence) -> str:
@@ -152,7 +180,7 @@ def _counting(one: SpanListenerEvidence) -> str:
 
 
 def _well(shown: SpanEvidence) -> Finding:
-    requests = sum(one.requests for one in shown.listeners)
+    requests = sum(one.answers for one in shown.listeners)
     enough = [one for one in shown.listeners if one.read >= FEWEST_FOR_P95]
     most_s = max((one.p95_s for one in enough if one.p95_s is not None), default=None)
     told = f"No request was slow {shown.during}: {counted(requests, 'request')} "

@@ -79,6 +79,11 @@ def moment(*listeners: ListenerEvidence, **others: Any) -> Evidence:
     return Evidence(listeners=listeners, **{"dashboard": CURRENT, "host": QUIET_HOST, **others})
 
 
+def past(*listeners: ListenerEvidence, window_s: int = 60, **others: Any) -> Evidence:
+    """A past span with a quiet host, unless told otherwise."""
+    return moment(*listeners, dashboard=None, is_past=True, window_s=window_s, **others)
+
+
 def run(**changes: Any) -> Evidence:
     """A run that is over, like one that kept up but for the changes."""
     return Evidence(run=replace(KEPT_UP, **changes))
@@ -157,7 +162,7 @@ MOMENTS: Final = {
         moment(replace(SERVING, threads=None, busy_threads=None)), {"nothing-wrong": WELL}
     ),
     "nothing wrong in a past span": Case(
-        moment(SERVING, LOOP, dashboard=None, window_s=300, is_past=True),
+        past(SERVING, LOOP, window_s=300),
         {
             "nothing-wrong": (
                 "good",
@@ -166,15 +171,15 @@ MOMENTS: Final = {
         },
     ),
     "a past span without a request": Case(
-        moment(IDLE, dashboard=None, window_s=7_200, is_past=True),
+        past(IDLE, window_s=7_200),
         {"nothing-wrong": ("good", "in this span of 2 h: no request came.")},
     ),
     "a past span in which nothing was recorded": Case(
-        moment(dashboard=None, host=HostEvidence(), is_past=True),
+        past(host=HostEvidence()),
         {"no-data-in-span": ("unknown", "Nothing was recorded in this span")},
     ),
     "server errors in a past span": Case(
-        moment(replace(SERVING, server_errors=50), dashboard=None, window_s=90, is_past=True),
+        past(replace(SERVING, server_errors=50), window_s=90),
         {"server-errors": ("bad", "of listener wsgi in this span of 90 s were server errors")},
     ),
     "no data yet": Case(
@@ -304,6 +309,56 @@ MOMENTS: Final = {
     "two of three clients left before their answer": Case(
         moment(replace(SERVING, requests=3, answers_to_nobody=2)), {"nothing-wrong": WELL}
     ),
+    "a stop broke requests off before their answer": Case(
+        moment(
+            replace(
+                SERVING,
+                state=ListenerState.STOPPED,
+                requests=480,
+                unanswered=300,
+                was_stopped=True,
+            )
+        ),
+        {
+            "no-answer": (
+                "bad",
+                (
+                    "300 of 480 requests to listener wsgi got no answer in the last 5 s, in which "
+                    "it was stopped: their connections were closed first."
+                ),
+            )
+        },
+    ),
+    "one connection was closed before its answer": Case(
+        moment(replace(SERVING, unanswered=1)),
+        {
+            "no-answer": (
+                "warn",
+                (
+                    "1 of 1,000 requests to listener wsgi got no answer in the last 5 s: its "
+                    "connection was closed first, by the client or by the server."
+                ),
+            )
+        },
+    ),
+    "no request was answered": Case(
+        moment(replace(SERVING, requests=20, unanswered=20)),
+        {"no-answer": ("bad", "20 of 20 requests to listener wsgi got no answer")},
+    ),
+    "errors are a share of the answers, not of requests without one": Case(
+        moment(replace(SERVING, unanswered=990, server_errors=5)),
+        {
+            "no-answer": ("bad", "990 of 1,000 requests"),
+            "server-errors": ("bad", "5 of 10 answers of listener wsgi"),
+        },
+    ),
+    "threads are busy with requests that are broken off": Case(
+        moment(replace(SERVING, busy_threads=8.0, queued_requests=100.0, unanswered=1_000)),
+        {
+            "no-answer": ("bad", "1,000 of 1,000 requests"),
+            "threads-exhausted": ("bad", "none was answered in the last 5 s"),
+        },
+    ),
     "a listener's own limits refused requests": Case(
         moment(replace(SERVING, refused={403: 10, 413: 2, 500: 7})),
         {
@@ -314,6 +369,13 @@ MOMENTS: Final = {
                     "kept out by its lists (403), 2 with too large a body (413)."
                 ),
             ),
+            "nothing-wrong": WELL,
+        },
+    ),
+    "a listener's own limits refused too large bodies": Case(
+        moment(replace(SERVING, refused={413: 2})),
+        {
+            "refused-by-limits": ("note", "refused 2 requests in the last 5 s by its own limits"),
             "nothing-wrong": WELL,
         },
     ),
@@ -533,12 +595,7 @@ AT_PORTS: Final = {
         LOOP, expected={"ports-well": ("good", "at the ports in the last 5 s: 1 of 1 listener")}
     ),
     "ports: a past span in which nothing was measured at a port": Case(
-        moment(
-            replace(SERVING, threads=None, busy_threads=None),
-            dashboard=None,
-            window_s=60,
-            is_past=True,
-        ),
+        past(replace(SERVING, threads=None, busy_threads=None)),
         {
             "ports-unknown": (
                 "unknown",
@@ -548,12 +605,9 @@ AT_PORTS: Final = {
         PORTS,
     ),
     "ports: a past span in which the listeners had other ports": Case(
-        moment(
+        past(
             replace(SERVING, threads=None, busy_threads=None),
             former_ports=(PortEvidence("40001", 0.0, 128.0), PortEvidence("40002", 3.0, 128.0)),
-            dashboard=None,
-            window_s=60,
-            is_past=True,
         ),
         {
             "ports-well": (
@@ -564,12 +618,7 @@ AT_PORTS: Final = {
         PORTS,
     ),
     "ports: an accept queue was full at a port that is no more": Case(
-        moment(
-            former_ports=(PortEvidence("40001", 129.0, 128.0),),
-            dashboard=None,
-            window_s=60,
-            is_past=True,
-        ),
+        past(former_ports=(PortEvidence("40001", 129.0, 128.0),)),
         {
             "accept-queue": (
                 "bad",
@@ -599,12 +648,7 @@ AT_PORTS: Final = {
         },
     ),
     "ports: a past span with connections left by their clients": Case(
-        moment(
-            replace(AT_PORT, open_connections=100.0, left_connections=20.0),
-            dashboard=None,
-            window_s=60,
-            is_past=True,
-        ),
+        past(replace(AT_PORT, open_connections=100.0, left_connections=20.0)),
         {"clients-left": ("warn", "held 100 connections open, 20 of which their clients had")},
         PORTS,
     ),
@@ -780,6 +824,27 @@ SPANS: Final = {
             )
         },
     ),
+    "a span: requests got no answer": Case(
+        span(replace(QUICK, unanswered=300)),
+        {
+            "span-no-answer": (
+                "bad",
+                (
+                    "300 of 6,000 requests to listener wsgi got no answer in this span: their "
+                    "connections were closed first, by the client or by the server."
+                ),
+            )
+        },
+    ),
+    "a span: one request got no answer while its listener was stopped": Case(
+        span(replace(QUICK, requests=1, unanswered=1, was_stopped=True)),
+        {
+            "span-no-answer": (
+                "warn",
+                "1 of 1 request to listener wsgi got no answer in this span, in which it was",
+            )
+        },
+    ),
     "a span: all errors were sent before a request was read": Case(
         span(
             replace(QUICK, requests=12_000, server_errors=6_000, unread=6_000, unread_errors=6_000)
@@ -845,6 +910,19 @@ RUNS: Final = {
                 "bad",
                 "answered 24 req/s of the 200 req/s that the load generator asked for.",
             ),
+        },
+    ),
+    "fell behind, and most answers were errors": Case(
+        run(
+            schedule_s=30.0,
+            answered=2_952,
+            sent=6_000,
+            answered_in_schedule=2_952,
+            server_errors=2_657,
+        ),
+        {
+            "run-server-errors": ("bad", "2,657 of 2,952 answers of listener wsgi"),
+            "fell-behind": ("bad", "asked for; 90 % of its answers were server errors."),
         },
     ),
     "a rule failed, another is not known": Case(

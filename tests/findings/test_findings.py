@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from servescope.findings.evidence import (
 )
 from servescope.findings.finding import Severity
 from servescope.findings.thresholds import THRESHOLDS
+from servescope.queries import request_search
 from tests.findings.cases import CASES, CURRENT, MOMENTS, PATHS
 
 FIGURELESS = {
@@ -48,6 +50,48 @@ def test_a_finding_is_a_sentence_with_figures_and_a_link(name: str):
         assert one.evidence or one.code in FIGURELESS, one.code
         assert one.link.startswith("/")
         assert one.subject
+
+
+SHOWN_ON = {
+    "/": "no-data no-data-in-span nothing-wrong ports-well requests-lost silent-host stale-data",
+    "/host": "capacity-limit container-cpu container-memory core cpu memory target-limit",
+    "/latency": "capacity-limit clocks-disagree different-requests held-in-app held-in-body "
+    "held-in-read held-in-write kernel-wait none-held path-unknown slow span-empty "
+    "span-kernel-wait span-not-recorded span-slow span-thread-wait span-well unexplained",
+    "/load": "capacity-at-least capacity-found capacity-generator capacity-less-than "
+    "capacity-undecided closed-model connections-limited fell-behind generator-busy generator-late "
+    "generator-limited kept-up messages-failed nothing-sent rate-unknown requests-failed "
+    "rule-failed rule-unknown run-failed run-server-errors sent-by-others started-busy "
+    "stopped-early waited-to-be-sent",
+    "/ports": "accept-queue capacity-limit clients-left connection-limit held-in-kernel "
+    "held-in-queue ports-unknown threads-busy threads-exhausted turned-away",
+    "/requests?listener=wsgi&status=client+gone": "answers-to-nobody",
+    "/requests?listener=wsgi&status=no+answer": "no-answer span-no-answer",
+    "/requests?listener=wsgi&status=4xx": "refused-by-limits",
+    "/requests?listener=wsgi&status=413": "refused-by-limits",
+    "/requests?listener=wsgi&status=5xx": "server-errors span-errors",
+    "/servers": "listener-down none-runs not-as-asked not-listening stopped-port-taken",
+    "/servers#compare": "cost-differs fell-behind generator-limited latency-alike latency-differs "
+    "latency-incomparable requests-failed target-limit target-not-limited",
+}
+"""By the address where a person sees their figures, the codes of findings. Two lead to several
+pages: a limit is seen where that which is limited stands."""
+
+
+def test_a_finding_leads_to_where_its_figures_stand():
+    led: dict[str, set[str]] = {}
+    for case in CASES.values():
+        for one in findings(case.evidence, case.topic):
+            address = re.sub(r"^(/latency)\?listener=\w+", r"\1", one.link)
+            led.setdefault(address, set()).add(one.code)
+    assert led == {address: set(codes.split()) for address, codes in SHOWN_ON.items()}
+
+
+@pytest.mark.parametrize("name", [link for link in SHOWN_ON if link.startswith("/requests")])
+def test_a_link_to_the_request_log_narrows_it(name: str):
+    given = dict(parse_qsl(urlsplit(name).query))
+    search, faults = request_search.read(given)
+    assert (search.listener, search.status, faults) == ("wsgi", given["status"], [])
 
 
 @pytest.mark.parametrize("name", [*MOMENTS, *PATHS])

@@ -28,6 +28,7 @@ from servescope.queries.residual import Clock, Residual
 from servescope.queries.snapshots import Snapshots
 from servescope.queries.span import Span, View
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
+from servescope.records.dashboard import Event, EventKind, stop_text
 from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
@@ -350,6 +351,32 @@ def test_connections_are_told_with_those_turned_away_and_those_left_by_clients(c
     assert (totals.open_connections, totals.left_connections) == (90.0, 70.0)
     assert {"turned-away", "answers-to-nobody"} <= {one.code for one in findings(evidence)}
     assert "clients-left" in {one.code for one in findings(evidence, PORTS)}
+
+
+def test_requests_that_a_stop_broke_off_are_no_answers_and_no_client_had_gone(context):
+    broken_off = count(
+        catalog.ANSWERS_TO_NOBODY, 4.0, listener="slow", **{"http.response.status_code": "0"}
+    )
+    cut, ok = answers("slow", "0", *[1.0] * 4), answers("slow", "200", *[0.01] * 6)
+    stopped = replace(POOL, state=ListenerState.STOPPED)
+    write(context, stopped, histograms=cut | ok, counts=broken_off)
+    told = {one.code: one.sentence for one in findings(moment(context))}
+    assert "answers-to-nobody" not in told
+    assert told["no-answer"].endswith("closed first, by the client or by the server.")
+    now_s = time.time()
+    context.process.control.events.add(
+        Event(EventKind.LISTENER, now_s, stop_text("slow"), end_s=now_s)
+    )
+    end = totals_end(context)
+    span = Span(end - 5, end, 1, fixed=True)
+    slow = by_name(moment(context, span))["slow"]
+    assert (slow.requests, slow.answers, slow.unanswered, slow.was_stopped) == (50, 30, 20, True)
+    totals = moment(context, span).totals
+    assert (totals.answers, totals.unanswered, totals.answers_to_nobody) == (30, 20, 0)
+    (of_span_one,) = of_span(context, span).span.listeners
+    assert (of_span_one.answers, of_span_one.unanswered, of_span_one.was_stopped) == (30, 20, True)
+    told = {one.code: one.sentence for one in findings(of_span(context, span))}
+    assert "in this span, in which it was stopped" in told["span-no-answer"]
 
 
 def test_of_older_records_nobody_knows_which_clients_had_left(context):

@@ -46,6 +46,25 @@ def test_no_request_is_the_reason_of_no_share_of_errors(notes):
     assert notes(TotalsEvidence(0, 0, 0)).errors == "no request in 40 s"
 
 
+def test_beside_the_errors_stand_answers_to_nobody_and_requests_without_one(notes):
+    gone = notes(TotalsEvidence(184, 0, 0, answers_to_nobody=180))
+    assert gone.errors == "5xx in 40 s; 180 reached nobody"
+    both = notes(TotalsEvidence(1_300, 0, 0, unanswered=1_100, answers_to_nobody=3))
+    assert both.errors == "5xx in 40 s; 3 reached nobody; 1,100 got no answer"
+    assert notes(TotalsEvidence(7, 0, 0, unanswered=7)).errors == (
+        "no answer in 40 s; 7 got no answer"
+    )
+
+
+def test_requests_without_an_answer_are_not_answered_and_no_share_of_errors_has_them(app):
+    del app
+    live_pages()
+    totals = TotalsEvidence(500, 50, 0, unanswered=400)
+    props = sys.modules["pages.overview"]._cards(Evidence(5, None, totals=totals))
+    assert props["requests-value"]["children"] == "20"
+    assert (props["errors-value"]["children"], props["errors-unit"]["children"]) == ("50", "%")
+
+
 def test_of_a_past_without_data_nothing_was_measured(notes):
     said = notes(TotalsEvidence(0, 0, 0), is_past=True)
     assert (said.errors, said.queue, said.cpu) == ("not measured",) * 3
