@@ -19,11 +19,12 @@ from components.status import sentence
 from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import theme, units
 from servescope.figures.run_progress import server_errors
-from servescope.figures.run_texts import FROM_SEND, latency, offered_text
+from servescope.figures.run_texts import latency, offered_text
 from servescope.figures.run_time import LINES, small_multiples
 from servescope.figures.units import in_one_unit
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
+from servescope.load.report import FROM_SEND
 from servescope.records.listeners import AppKind, ListenerOptions
 from servescope.records.load import RunState
 from servescope.records.server_kinds import ServerKind

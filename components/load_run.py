@@ -21,7 +21,7 @@ from servescope.figures.run_progress import answers, server_errors
 from servescope.figures.run_texts import plan_text
 from servescope.findings import findings, gathering
 from servescope.histogram import least_count
-from servescope.load.report import LATENCY_NAMES
+from servescope.load.report import FROM_SEND, LATENCY_NAMES
 from servescope.records.load import TERMINAL_STATES, outcome_name
 from servescope.sentences import capitalized
 
@@ -172,9 +172,8 @@ def result(run: LoadRun) -> html.Div:
     said = verdict(findings(gathering.run_of(run)), "/load")
     if not told:
         return html.Div([heading, said])
-    latency_ms = told["latency_ms"]
-    durations = {name: latency(run, latency_ms.get(key)) for key, name in LATENCY_NAMES.items()}
-    durations["naive p99"] = naive(run)
+    durations = {name: run_texts.latency(told, key) for key, name in LATENCY_NAMES.items()}
+    durations["naive p99"] = run_texts.latency(told, "p99", FROM_SEND)
     (texts,) = units.in_one_unit([list(durations.values())])
     return html.Div(
         [
@@ -231,8 +230,8 @@ def history_rows(runs: Sequence[LoadRun]) -> list[dict[str, Any]]:
 
 
 def _history_durations(run: LoadRun) -> list[units.Duration]:
-    known = (run.result or {}).get("latency_ms") or {}
-    return [*(latency(run, known.get(key)) for key in ("p50", "p99", "max")), naive(run)]
+    of_due = [run_texts.latency(run.result, key) for key in ("p50", "p99", "max")]
+    return [*of_due, run_texts.latency(run.result, "p99", FROM_SEND)]
 
 
 def _history_row(run: LoadRun, p50: str, p99: str, longest: str, naive_p99: str) -> dict[str, Any]:
@@ -330,25 +329,6 @@ def _count(value: float | None) -> str:
     return units.NOTHING if value is None else f"{int(value):,}"
 
 
-def latency(run: LoadRun, milliseconds: float | None) -> units.Duration:
-    """A latency of a run; a bound from below where requests timed out among these."""
-    timeout_ms = run.plan.scenario.timeout_seconds * 1e3  # the result says which timed out
-    limit = run.result.get("timed_out_from_ms") if run.result else timeout_ms
-    return duration(milliseconds, limit)
-
-
-def naive(run: LoadRun) -> units.Duration:
-    """The naive p99 of a result; it is a lower bound where the p99 is one."""
-    return run_texts.latency(run.result or {}, "p99", run_texts.FROM_SEND)
-
-
-def duration(milliseconds: float | None, limit: float | None) -> units.Duration:
-    """A latency, from `limit` on a lower bound: the shortest of the requests that timed out."""
-    if milliseconds is None:
-        return units.Duration(None)
-    if limit is None or milliseconds < limit:
-        return units.Duration(milliseconds / 1e3)
-    return units.Duration(limit / 1e3, is_bound=True)
 
 
 def ms(milliseconds: float | None) -> str:

@@ -19,10 +19,10 @@ from components.run_rules import rules_table
 from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table
 from servescope.figures import units
-from servescope.figures.run_texts import FROM_SEND, environment_texts, latency, plan_facts
+from servescope.figures.run_texts import environment_texts, latency, plan_facts
 from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND
-from servescope.load.report import LATENCY_NAMES
+from servescope.load.report import FROM_SEND, LATENCY_NAMES
 from servescope.queries import runs
 from servescope.queries.client_phases import several_steps
 from servescope.records.load import RunState, outcome_name

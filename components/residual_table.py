@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dash import html
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from components.tables import Cell
     from servescope.figures.units import Duration
     from servescope.queries.residual import Clock, Residual
-    from servescope.records.load import LoadRun
 
 TITLE: Final = "The client's clock against the sum of the stages"
 MEANING: Final = (
@@ -34,9 +34,10 @@ MEANING: Final = (
     "is given a core to read its answer. Where the two sides did not time the same requests there "
     "is no difference to tell. Means are exact, so their difference is; a client that read its "
     "answer just before the server noted its end leaves nothing unexplained. A "
-    f"percentile is up to {ERROR_BOUND:.2%} off on either side, and the difference of two "
-    "percentiles is a hint, not the percentile of the differences. Other traffic on the listener "
-    "during the run counts on the server's side only. ≥: requests that timed out are among these."
+    f"percentile is up to {ERROR_BOUND:.2%} off, but the client's of a whole run that is over is "
+    "exact, and the difference of two percentiles is a hint, not the percentile of the "
+    "differences. Other traffic on the listener during the run counts on the server's side only. "
+    "≥: requests that timed out are among these."
 )
 CLIENT: Final = "Client, from send"
 OF_SERVER: Final = "Sum of server stages"
@@ -60,14 +61,14 @@ def residual_table(
     same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)
     rest_s = unexplained_s(evidence.clocks) if evidence.clocks is not None else None
     rows: list[list[Cell | Duration]] = [
-        _row(CLIENT, client, timed_out=_timed_out_share(found.run)),
+        _row(CLIENT, client),
         _row(OF_APP if found.run.kind is ServerKind.APP else OF_SERVER, server),
         [
             html.B("Unexplained"),
             "",
-            units.Duration(rest_s),
-            units.Duration(client.p50_s - server.p50_s if same else None),
-            units.Duration(client.p95_s - server.p95_s if same else None),
+            units.Duration(rest_s, bool(rest_s) and "mean" in client.bounds),
+            units.Duration(client.p50_s - server.p50_s if same else None, "p50" in client.bounds),
+            units.Duration(client.p95_s - server.p95_s if same else None, "p95" in client.bounds),
         ],
     ]
     run = f"Run {found.run.id}: {plan_text(found.run.plan)} ({found.run.state.value})"
@@ -80,23 +81,11 @@ def residual_table(
     )
 
 
-def _row(name: str, clock: Clock, timed_out: float = 0.0) -> list[Cell | Duration]:
-    """A clock's figures; those with a share of requests that `timed_out` in them are lower bounds.
-
-    These are the slowest: a percentile has them in it from where they begin.
-    """
+def _row(name: str, clock: Clock) -> list[Cell | Duration]:
+    """A clock's figures."""
     times = units.mean_and_percentiles(clock.mean_s, clock.p50_s, clock.p95_s)
-    are_bounds = (timed_out > 0, timed_out >= 1 - 0.5, timed_out >= 1 - 0.95)
     cells = [
-        units.Duration(one.seconds, one.is_bound or is_bound)
-        for one, is_bound in zip(times, are_bounds, strict=True)
+        replace(one, is_bound=True) if figure in clock.bounds else one
+        for figure, one in zip(("mean", "p50", "p95"), times, strict=True)
     ]
     return [name, f"{clock.requests:,}", *cells]
-
-
-def _timed_out_share(run: LoadRun) -> float:
-    """Of the requests that the client timed, those whose answer it did not wait for."""
-    told = run.result or run.progress
-    timed_out = int((told.get("failed") or {}).get("timed_out") or 0)
-    timed = int(told.get("answered") or 0) + timed_out
-    return timed_out / timed if timed else 0.0

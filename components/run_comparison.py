@@ -20,6 +20,7 @@ from servescope.actions.verdicts import MOST_TOLERANCE_PERCENT
 from servescope.errors import ServescopeError
 from servescope.figures import theme, units
 from servescope.figures.run_texts import environment_texts, plan_facts
+from servescope.figures.run_texts import latency as latency_of
 from servescope.load.report import LATENCY_NAMES
 from servescope.queries import latency, runs
 from servescope.statistics.sequential_verdict import ALPHA, Side
@@ -266,7 +267,7 @@ def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     rows: list[list[Cell | Duration]] = []
     for field, name in LATENCY_NAMES.items():
         values = [(run.result or {}).get("latency_ms", {}).get(field) for run in pair]
-        durations = [load_run.latency(run, ms) for run, ms in zip(pair, values, strict=True)]
+        durations = [latency_of(run.result, field) for run in pair]
         bounds = [one.is_bound for one in durations]
         rows.append([name, *durations, _ratio_text(values, bounds)])
     results = [run.result or {} for run in pair]

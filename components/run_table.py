@@ -12,7 +12,7 @@ from components.run_links import address_of, compare_address
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from servescope.figures import units
 from servescope.figures.run_progress import server_errors
-from servescope.figures.run_texts import plan_text, schedule_text
+from servescope.figures.run_texts import latency, plan_text, schedule_text
 from servescope.queries.runs import PAGE_ROWS, run_id
 from servescope.sentences import counted
 
@@ -104,8 +104,7 @@ def pages(found: FoundRuns) -> list[Component]:
 
 
 def _durations(run: LoadRun) -> list[units.Duration]:
-    known = (run.result or {}).get("latency_ms") or {}
-    return [load_run.latency(run, known.get(name)) for name in _LATENCIES]
+    return [latency(run.result, name) for name in _LATENCIES]
 
 
 def _row(run: LoadRun, latencies: list[str], chosen: tuple[int, ...], page: int) -> html.Tr:

@@ -146,6 +146,7 @@ METRICS: Final = (
     catalog.REQUEST_DURATION,
     catalog.STAGE_DURATION,
     catalog.LOAD_NAIVE_DURATION,
+    catalog.LOAD_TIMED_OUT_NAIVE_DURATION,
 )
 PAGE: Final = LivePage("latency", GRAPHS, props, filters=("latency-listener",), metrics=METRICS)
 connect(PAGE)

@@ -163,6 +163,7 @@ METRICS: Final = (
     catalog.LOAD_ERRORS,
     catalog.LOAD_DURATION,
     catalog.LOAD_NAIVE_DURATION,
+    catalog.LOAD_TIMED_OUT_NAIVE_DURATION,
     catalog.REQUEST_DURATION,
     catalog.ACCEPT_QUEUE_DEPTH,
     catalog.CPU_UTILIZATION,

@@ -252,6 +252,7 @@ METRICS: Final = (
     catalog.LOAD_ERRORS,
     catalog.LOAD_DURATION,
     catalog.LOAD_NAIVE_DURATION,
+    catalog.LOAD_TIMED_OUT_NAIVE_DURATION,
     catalog.REQUEST_DURATION,
     catalog.STAGE_DURATION,
     catalog.ACCEPT_QUEUE_DEPTH,

@@ -256,6 +256,12 @@ LOAD_NAIVE_DURATION: Final = _histogram(
     _LISTENER,
     "Load latency from the actual send time.",
 )
+LOAD_TIMED_OUT_NAIVE_DURATION: Final = _histogram(
+    "servescope.load.request.timed_out.naive_duration",
+    "s",
+    _LISTENER,
+    "Of these, requests that timed out: from the actual send until they were given up.",
+)
 LOAD_ERRORS: Final = _counter(
     "servescope.load.requests.failed",
     "{request}",

@@ -91,6 +91,26 @@ def quantiles(
     return out
 
 
+def are_lower_bounds(
+    counts: NDArray[np.integer], timed_out: NDArray[np.integer], qs: Sequence[float]
+) -> NDArray[np.bool_]:
+    """Which quantiles of `counts` are lower bounds: (BUCKETS, ...) → (len(qs), ...).
+
+    `timed_out` of them would have taken longer than the bucket that they are counted in. A quantile
+    is exact, to its bucket, where the others alone reach its rank in the bucket that it lies in.
+    """
+    cumulated = np.cumsum(counts, axis=0, dtype=np.float64)
+    exact = cumulated - np.cumsum(timed_out, axis=0, dtype=np.float64)
+    total = cumulated[-1]
+    found = np.zeros((len(qs), *total.shape), dtype=bool)
+    for position, q in enumerate(qs):
+        rank = np.maximum(np.ceil(q * total - 1e-9), 1.0)
+        index = np.minimum((cumulated < rank).sum(axis=0), BUCKETS - 1)
+        reached = np.take_along_axis(exact, index[np.newaxis], axis=0)[0]
+        found[position, ...] = (total > 0) & (reached < rank)
+    return found
+
+
 EXACT_FROM: Final = 100
 """Requests of a step from which on its percentiles are drawn as exact: p95 of 20 is one request."""
 

@@ -11,6 +11,7 @@ from servescope.histogram import (
     BUCKETS,
     EDGES,
     ERROR_BOUND,
+    are_lower_bounds,
     bucket_indexes,
     count,
     least_count,
@@ -138,3 +139,24 @@ def test_a_quantile_takes_enough_values_for_one_to_lie_beyond_it(q, least):
         [[np.nan, quantiles(few, [0.0])[0]], quantiles(enough, [q, 0.0])],
         equal_nan=True,
     )
+
+
+@given(st.lists(st.tuples(st.floats(1e-6, 60.0), st.floats(1e-6, 60.0)), min_size=1, max_size=60))
+def test_a_quantile_is_a_lower_bound_where_longer_times_would_raise_it(times):
+    """Each value is given up at a limit of its own."""
+    true_s, limits_s = np.array(times).T
+    seen_s, is_late = np.minimum(true_s, limits_s), true_s > limits_s
+    counts, timed_out = count(seen_s), count(seen_s[is_late])
+    slowest = count(np.where(is_late, 1e9, true_s))  # as late as can be
+    are_bounds = are_lower_bounds(counts, timed_out, QS)
+    lowest, highest, true = (quantiles(one, QS) for one in (counts, slowest, count(true_s)))
+    assert (are_bounds == (highest > lowest)).all()
+    assert (true >= lowest).all()
+    assert (true == lowest)[~are_bounds].all()
+
+
+def test_many_histograms_at_once_have_the_bounds_of_each():
+    counts = np.stack([count([0.1] * 9 + [5.0]), count([0.1] * 10), count([])], axis=1)
+    timed_out = np.stack([count([5.0]), count([]), count([])], axis=1)
+    found = are_lower_bounds(counts, timed_out, [0.5, 0.95])
+    assert found.tolist() == [[False, False, False], [True, False, False]]

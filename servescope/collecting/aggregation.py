@@ -161,11 +161,14 @@ class RecordAggregator:
             ours = of_record == index
             second.count(self._key(catalog.LOAD_SENT, listener), float(ours.sum()))
             # A timeout is a latency of at least so much; what was never sent has no naive one.
-            durations = records["stages_ns"][ours & (answered | timed_out)].astype(float) * 1e-9
+            has_latency = ours & (answered | timed_out)
+            durations = records["stages_ns"][has_latency].astype(float) * 1e-9
             naive = durations[:, 1]
+            is_late = timed_out[has_latency]
             for metric, column in (
                 (catalog.LOAD_DURATION, durations[:, 0]),
                 (catalog.LOAD_NAIVE_DURATION, naive[naive > 0]),
+                (catalog.LOAD_TIMED_OUT_NAIVE_DURATION, naive[is_late & (naive > 0)]),
             ):
                 if column.size:
                     counts, sums = _histograms(column, np.zeros(column.size, np.intp), 1)

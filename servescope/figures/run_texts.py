@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.figures import units
+from servescope.load.report import FROM_DUE, latency_of
 from servescope.records.scenarios import (
     Constant,
     Poisson,
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from servescope.records.run_environment import Repository, RunEnvironment
     from servescope.records.scenarios import Scenario, Step
 
-FROM_DUE: Final = "latency_ms"
-FROM_SEND: Final = "naive_ms"
-"""The clocks of a run's result: from the moment a request was due, and from its actual send."""
-
-MEAN: Final = "mean"
 KINDS: Final = {
     ServerKind.LISTENER: "Listener",
     ServerKind.APP: "App under another server",
@@ -59,20 +55,9 @@ def offered_text(scenario: Scenario) -> str:
 
 
 def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> units.Duration:
-    """A latency of a run's result; a bound from below where requests timed out among these.
-
-    So is one from the actual send where that from the due moment is, and a mean where any timed
-    out. A bound from the due moment is the shortest time in which one timed out: how much later
-    the generator noticed it is no latency.
-    """
-    limit_ms = result.get("timed_out_from_ms")
-    of_due, shown = ((result.get(one) or {}).get(name) for one in (FROM_DUE, clock))
-    if shown is None:
-        return units.Duration(None)
-    if limit_ms is None or (name != MEAN and (of_due or 0.0) < limit_ms):
-        return units.Duration(shown / 1e3)
-    is_late = clock == FROM_DUE and name != MEAN
-    return units.Duration((limit_ms if is_late else shown) / 1e3, is_bound=True)
+    """A latency of a run's result, or of one step of it; see `load.report.latency_of`."""
+    found = latency_of(result, name, clock)
+    return units.Duration(None) if found is None else units.Duration(found.ms / 1e3, found.is_bound)
 
 
 def schedule_text(scenario: Scenario) -> str:

@@ -48,6 +48,11 @@ def _of_server(both: ClocksEvidence) -> str:
     return "that the app's recorder measures" if is_app else "of the server"
 
 
+def _read(seconds: float | None, both: ClocksEvidence) -> str:
+    """A duration that the client's mean is in, within a sentence."""
+    return units.in_words(units.Duration(seconds, both.is_client_bound).text)
+
+
 def clocks(evidence: Evidence) -> Iterator[Finding]:
     """How much of the client's time the server's stages explain."""
     both = evidence.clocks
@@ -63,8 +68,8 @@ def clocks(evidence: Evidence) -> Iterator[Finding]:
     if rest_s is not None:
         state, code = Severity.NOTE, "unexplained"
         told = (
-            f"Of the {units.text(both.client_mean_s, 's')} that a mean request of run "
-            f"{both.run_id} took from its send by its client's clock, {units.text(rest_s, 's')} "
+            f"Of the {_read(both.client_mean_s, both)} that a mean request of run "
+            f"{both.run_id} took from its send by its client's clock, {_read(rest_s, both)} "
             f"lie outside the stages {_of_server(both)}."
         )
     elif not are_the_same_requests(both):
@@ -73,6 +78,13 @@ def clocks(evidence: Evidence) -> Iterator[Finding]:
             f"In the seconds of run {both.run_id} its client timed {both.client_requests:,} "
             f"requests and the server {both.server_requests:,}{_unread(both)}: these are not the "
             "same requests, so the difference of their times says nothing."
+        )
+    elif both.is_client_bound:
+        state, code = Severity.UNKNOWN, "clocks-disagree"
+        told = (
+            f"In run {both.run_id} requests timed out, so its client's mean is known from below "
+            f"alone ({_read(both.client_mean_s, both)}). The server's is above that "
+            f"({units.text(both.server_mean_s, 's')}): the difference says nothing."
         )
     else:
         state, code = Severity.UNKNOWN, "clocks-disagree"

@@ -163,6 +163,7 @@ class RunEvidence:
     p50_s: float | None = None  # from the intended send
     p99_s: float | None = None
     naive_p99_s: float | None = None  # from the actual send
+    is_naive_p99_bound: bool = False  # from below, by requests that timed out
     censored_from_s: float | None = None
     lag_p99_s: float | None = None  # by how much the generator took requests up late
     lag_max_s: float | None = None
@@ -222,6 +223,7 @@ class ClocksEvidence:
     server_mean_s: float | None = None
     server_unread: int = 0  # answered besides, before a request was read
     kind: ServerKind = ServerKind.LISTENER
+    is_client_bound: bool = False  # its mean, from below, by requests that timed out
 
 
 @dataclass(frozen=True, slots=True)

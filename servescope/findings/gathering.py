@@ -29,6 +29,7 @@ from servescope.findings.evidence import (
     TotalsEvidence,
 )
 from servescope.histogram import BUCKETS, quantiles, supported_quantiles
+from servescope.load.report import FROM_SEND, MEAN, latency_of
 from servescope.queries import capacity, container, fleet, latency, ports, traffic
 from servescope.queries.path import (
     KERNEL,
@@ -484,6 +485,7 @@ def clocks_of(found: Residual) -> Evidence:
             found.server.mean_s if found.server.requests else None,
             found.server.unread,
             found.run.kind,
+            MEAN in found.client.bounds,
         )
     )
 
@@ -536,6 +538,7 @@ def _run(
 ) -> RunEvidence:
     """A run as its generator counted it; an older version told less, and a progress lacks some."""
     latency, naive, lag = (told.get(name) or {} for name in ("latency_ms", "naive_ms", "lag_ms"))
+    naive_p99 = latency_of(told, "p99", FROM_SEND)
     steps = told.get("steps")
     rows = steps if isinstance(steps, list) else ()  # a progress has no kind of row
     messages = [row for row in rows if row["kind"] == "message"]
@@ -561,6 +564,7 @@ def _run(
         p50_s=_seconds(latency.get("p50")),
         p99_s=_seconds(latency.get("p99")),
         naive_p99_s=_seconds(naive.get("p99")),
+        is_naive_p99_bound=naive_p99 is not None and naive_p99.is_bound,
         censored_from_s=_seconds(told.get("timed_out_from_ms")),
         lag_p99_s=_seconds(lag.get("p99")),
         lag_max_s=_seconds(lag.get("max")),

@@ -373,7 +373,7 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
     waited_s = run.p99_s - run.naive_p99_s - own_s
     if run.p99_s < DIFFERENT * run.naive_p99_s or waited_s <= own_s:
         return
-    naive = units.Duration(run.naive_p99_s, run.is_censored(run.p99_s)).text
+    naive = units.Duration(run.naive_p99_s, run.is_naive_p99_bound).text
     yield _finding(
         run,
         Severity.WARN,

@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
-from servescope.figures.run_texts import (
-    FROM_DUE,
-    FROM_SEND,
-    environment_texts,
-    latency,
-    plan_facts,
-)
+from servescope.figures.run_texts import environment_texts, latency, plan_facts
 from servescope.figures.shares import share_texts
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
 from servescope.histogram import EDGES, ERROR_BOUND, least_count
-from servescope.load.report import LATENCY_NAMES, QUANTILES
+from servescope.load.report import FROM_DUE, FROM_SEND, LATENCY_NAMES, QUANTILES
 from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 from servescope.queries.lines import taken
 from servescope.records.load import outcome_name

@@ -2,9 +2,10 @@
 
 Latencies are exact order statistics in milliseconds, the value at rank ceil(q * n), of requests
 that were answered or timed out: one that timed out counts with the time until it was given up, a
-lower bound, since leaving it out would flatter the server; from `timed_out_from_ms` on a figure is
-such a bound. Refused, reset and unparsable ones are failures without a latency. A figure is None
-when nothing was measured.
+lower bound, since leaving it out would flatter the server. From the due moment all of them took
+the timeout: from `timed_out_from_ms` on a figure is such a bound. From the actual send each took
+what was left of it: `naive_bounds` names the figures that are bounds. Refused, reset and unparsable
+requests are failures without a latency. A figure is None when nothing was measured.
 
 In the open model a latency counts from the moment the schedule had the request due, or the step
 before it ended; in the closed model from the moment its user came to send it. The phases of a
@@ -38,6 +39,14 @@ QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0
 
 LATENCY_NAMES: Final = {**{field: field.replace("_", ".") for field in QUANTILES}, "max": "max"}
 """Fields of a LatencySummary that are shown side by side, in order, each with the name shown."""
+
+FROM_DUE: Final = "latency_ms"
+FROM_SEND: Final = "naive_ms"
+"""The clocks of a result: from the moment a request was due, and from its actual send."""
+
+MEAN: Final = "mean"
+RESOLUTION: Final = 1e-3
+"""A figure is exact where requests that timed out move it by less: it reads three digits."""
 
 _NS_PER_MS: Final = 1e6
 _MS_PER_S: Final = 1e3
@@ -95,6 +104,51 @@ class LatencySummary:
             max=float(durations_ns.max()) / _NS_PER_MS,
             mean=float(durations_ns.mean()) / _NS_PER_MS,
         )
+
+
+def lower_bounds(durations_ns: NDArray[np.int64], timed_out_ns: NDArray[np.int64]) -> list[str]:
+    """The figures of `LatencySummary.of(durations_ns)` that are lower bounds, by field.
+
+    `timed_out_ns` are those of the durations that would have been longer. A percentile is exact
+    where the others alone reach its rank there, as `histogram.are_lower_bounds` has it of buckets.
+    """
+    if not timed_out_ns.size:
+        return []
+    found = [MEAN]
+    for name, q in {**QUANTILES, "max": 1.0}.items():
+        rank = max(math.ceil(q * durations_ns.size - 1e-9), 1)
+        here_ns = (quantile_ms(durations_ns, q) or 0.0) * _NS_PER_MS * (1 + RESOLUTION)
+        if (durations_ns <= here_ns).sum() - (timed_out_ns <= here_ns).sum() < rank:
+            found.append(name)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """A latency of a result; a lower bound where requests that timed out may have made it one."""
+
+    ms: float
+    is_bound: bool = False
+
+
+def latency_of(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> Latency | None:
+    """The figure `name` of a result, or of one step of it; None where nothing was measured.
+
+    A percentile from the due moment that is a bound is the shortest time in which a request timed
+    out: how much later the generator noticed it is no latency. Results of a version that did not
+    name the bounds from the send have a bound wherever a request timed out.
+    """
+    ms, limit_ms = (result.get(clock) or {}).get(name), result.get("timed_out_from_ms")
+    if ms is None:
+        return None
+    if limit_ms is None:
+        return Latency(ms)
+    if clock == FROM_SEND:
+        known = result.get("naive_bounds")
+        return Latency(ms, known is None or name in known)
+    if name == MEAN:
+        return Latency(ms, is_bound=True)
+    return Latency(ms) if ms < limit_ms else Latency(limit_ms, is_bound=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +324,7 @@ class Result:
     connection_limit: int | None = None  # as asked for, or as many as the process may have
     connections_max: int | None = None  # open at once
     blocked: int | None = None  # requests that waited since all connections were in use
+    naive_bounds: Sequence[str] | None = None  # of naive_ms; None of an older version: unknown
     naive_p10_ms: float | None = None  # what a fast answer takes, from the actual send
     rules: Sequence[RuleResult] = ()  # of the scenario, in its order
     generator: str = ""  # as `Locust 2.47.0, 2 workers`; nothing: that of Servescope

@@ -86,6 +86,7 @@ class StepTally:
         "latencies_ns",
         "method",
         "naive_ns",
+        "naive_timed_out_ns",
         "name",
         "route_id",
         "sent",
@@ -101,6 +102,7 @@ class StepTally:
         self.sent = 0
         self.latencies_ns = array("q")
         self.naive_ns = array("q")
+        self.naive_timed_out_ns = array("q")  # of these; see `report.lower_bounds`
         self.by_outcome = [0] * len(LoadOutcome)
         self.statuses: dict[int, int] = {}
         self.bytes_received = 0
@@ -135,6 +137,7 @@ class StepTally:
             self.latencies_ns.append(latency_ns)
             if naive_ns is not None:
                 self.naive_ns.append(naive_ns)
+                self.naive_timed_out_ns.append(naive_ns)
 
     def progress(self) -> StepProgress:
         """The step so far."""

@@ -21,6 +21,7 @@ from servescope.load.report import (
     Progress,
     Result,
     StepKind,
+    lower_bounds,
     quantile_ms,
 )
 from servescope.load.step_tally import EACH_PHASES, FOLD_FROM, StepTally
@@ -63,6 +64,8 @@ class _Moment(NamedTuple):
 
 class Tally:
     """Keeps every latency: 8 bytes each, at most three a request (`scenarios.bounds.MAX_REQUESTS`).
+
+    There are four of one that timed out.
 
     Records go into the ring of `recorder`, under the listener's name; times given to a tally are
     `time.monotonic_ns()`. Messages of WebSockets are counted in rows of their own alone: a
@@ -359,6 +362,7 @@ class Tally:
         steps = [step.result() for step in self._steps.values()]
         latencies = np.concatenate([_EMPTY, *(_array(step.latencies_ns) for step in requests)])
         naive = np.concatenate([_EMPTY, *(_array(step.naive_ns) for step in requests)])
+        timed_out = np.concatenate([_EMPTY, *(_array(one.naive_timed_out_ns) for one in requests)])
         lags = _array(self._lags_ns)
         statuses = self._statuses()
         timed_out_from_ns = min(
@@ -400,6 +404,7 @@ class Tally:
                 for name in of_requests[0].phases
             },
             blocked=self.blocked,
+            naive_bounds=lower_bounds(naive, timed_out),
             naive_p10_ms=quantile_ms(naive, 0.1),
             stretches=()
             if rate_asked is None

@@ -16,6 +16,7 @@ from servescope.load.report import (
     LoadModel,
     Result,
     StepKind,
+    lower_bounds,
     quantile_ms,
 )
 from servescope.load.rule_watches import RuleWatches
@@ -44,9 +45,9 @@ def merged(
     counts = {
         name: sum(report["counts"][name] for report in reports) for name in reports[0]["counts"]
     }
-    latencies, naive = (
+    latencies, naive, timed_out = (
         np.concatenate([_array(getattr(tally, name)) for tally in tallies])
-        for name in ("latencies_ns", "naive_ns")
+        for name in ("latencies_ns", "naive_ns", "naive_timed_out_ns")
     )
     lags = np.concatenate([_array(_of_bytes(report["lags_ns"])) for report in reports])
     statuses = _summed(row.statuses for row in rows)
@@ -96,6 +97,7 @@ def merged(
         steps=rows,
         connection_limit=users,
         blocked=counts["blocked"],
+        naive_bounds=lower_bounds(naive, timed_out),
         naive_p10_ms=quantile_ms(naive, 0.1),
         rules=rules.final(),
         generator=generator,
@@ -119,6 +121,7 @@ def _tallies(reports: Iterable[Mapping[str, Any]]) -> list[StepTally]:
             tally.bytes_received += told["bytes_received"]
             tally.latencies_ns.extend(_of_bytes(told["latencies_ns"]))
             tally.naive_ns.extend(_of_bytes(told["naive_ns"]))
+            tally.naive_timed_out_ns.extend(_of_bytes(told["naive_timed_out_ns"]))
             bounds = (tally.timed_out_from_ns, told["timed_out_from_ns"])
             tally.timed_out_from_ns = min(filter(None, bounds), default=0)
             for kind, text in told["examples"].items():

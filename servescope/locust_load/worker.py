@@ -333,6 +333,7 @@ def _row(tally: StepTally) -> dict[str, Any]:
         "examples": tally.examples,
         "latencies_ns": tally.latencies_ns.tobytes(),
         "naive_ns": tally.naive_ns.tobytes(),
+        "naive_timed_out_ns": tally.naive_timed_out_ns.tobytes(),
     }
 
 

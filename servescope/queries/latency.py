@@ -19,8 +19,8 @@ from servescope.histogram import (
     EDGES,
     ERROR_BOUND,
     EXACT_FROM,
-    GROWTH,
     LONGEST_S,
+    are_lower_bounds,
     bucket_indexes,
     least_count,
     quantiles_by_bucket,
@@ -36,7 +36,7 @@ from servescope.records.requests import Stage
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from numpy.typing import NDArray
 
@@ -53,6 +53,7 @@ LEAST_POINTS: Final = 24
 STAGES: Final = tuple(stage.name.lower() for stage in Stage)
 _BY_CLIENT: Final = (catalog.LOAD_DURATION, catalog.LOAD_NAIVE_DURATION)
 """The metrics in which a request that timed out counts with the time until then."""
+_NO_BUCKETS: Final = np.zeros((BUCKETS, 1), dtype=np.int64)
 _TIMED_OUT: Final = (("error.type", LoadOutcome.TIMED_OUT.name.lower()),)
 
 
@@ -60,18 +61,37 @@ _TIMED_OUT: Final = (("error.type", LoadOutcome.TIMED_OUT.name.lower()),)
 class Durations:
     """Durations over a whole span, of the `requests` that were read; `unread` more were not.
 
-    `buckets` (BUCKETS,) is their merged histogram.
+    `buckets` (BUCKETS,) is their merged histogram, `timed_out` (BUCKETS,) that of those among them
+    which a load generator gave up: each would have taken longer.
     """
 
     requests: int
     unread: int
     sum_s: float
     buckets: NDArray[np.int64]
+    timed_out: NDArray[np.int64]
 
     @property
     def mean_s(self) -> float:
-        """NaN of no request."""
+        """NaN of no request; a lower bound where one timed out."""
         return self.sum_s / self.requests if self.requests else np.nan
+
+    def percentiles(
+        self, names: Collection[str], timeouts_s: Iterable[float] = ()
+    ) -> tuple[dict[str, float], frozenset[str]]:
+        """Seconds by name, those that the requests support; and which of these are lower bounds.
+
+        `timeouts_s`: see `_told`.
+        """
+        of_names = [QUANTILES[name] for name in names]
+        values = supported_quantiles(self.buckets, of_names)
+        is_bound = are_lower_bounds(self.buckets, self.timed_out, of_names) & ~np.isnan(values)
+        told = _told(values, is_bound, timeouts_s).tolist()
+        known = {
+            name: value for name, value in zip(names, told, strict=True) if not math.isnan(value)
+        }
+        bounds = (name for name, one in zip(names, is_bound.tolist(), strict=True) if one)
+        return known, frozenset(bounds)
 
 
 def durations(context: QueryContext, query: Query) -> Durations:
@@ -82,13 +102,22 @@ def durations(context: QueryContext, query: Query) -> Durations:
     total = context.store.total(replace(query, by=(METHOD, ROUTE)))
     read = np.array([not is_unread(*group) for group in total.groups], dtype=bool)
     counts = np.asarray(total.count, dtype=np.float64)
+    buckets = np.asarray(total.buckets)[read].sum(axis=0, dtype=np.int64)
+
+    def of_span(query: Query) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        found = context.store.total(query)
+        return found.count.sum(keepdims=True), found.buckets.sum(axis=0)[:, np.newaxis]
+
+    timed_out = np.zeros(BUCKETS, dtype=np.int64)
+    if query.metric in _BY_CLIENT:
+        number, _ = of_span(_failed_by_timeout(query))
+        timed_out = _timed_out(query, buckets[:, np.newaxis], number, of_span)[:, 0]
     return Durations(
         round(float(counts[read].sum())),
         round(float(counts.sum() - counts[read].sum())),
         float(np.asarray(total.sum_s)[read].sum()),
-        np.asarray(total.buckets)[read].sum(axis=0, dtype=np.int64)
-        if read.any()
-        else np.zeros(BUCKETS, dtype=np.int64),
+        buckets,
+        timed_out,
     )
 
 
@@ -99,13 +128,15 @@ def percentiles(
     listener: str = "",
     metric: str = catalog.REQUEST_DURATION,
     step: int = 0,
+    timeouts_s: Iterable[float] = (),
 ) -> Lines:
     """Percentiles of request duration over time, in seconds, and of how many requests each is.
 
-    Of a load run's, those that requests which timed out reach down to are lower bounds.
-    `step`: seconds of a point; 0 takes `step_of_enough`. A gap where a step has fewer requests than
-    `least_count`. Connections answered before a request was read count in none of it. Raises
-    ValueError for a step that is none of STEPS.
+    Of a load run's, those that requests which timed out reach down to are lower bounds; of the
+    clock that begins when a request is due these may have taken `timeouts_s`. `step`: seconds of a
+    point; 0 takes `step_of_enough`. A gap where a step has fewer requests than `least_count`.
+    Connections answered before a request was read count in none of it. Raises ValueError for a step
+    that is none of STEPS.
     """
     where = of_listener(listener)
     query = span.query(metric, where=where)
@@ -128,33 +159,72 @@ def percentiles(
     lines = _percentiles(found.times, names, values, requests - unread, step)
     if metric not in _BY_CLIENT:
         return lines
-    is_bound = _bounds(context, query, names, requests) & np.isfinite(lines.values)
-    return replace(lines, values=_from_below(lines.values, is_bound), bounds=is_bound)
+
+    def by_step(query: Query) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        found = context.store.aggregate(query, Aggregation.SUM)
+        count = np.nan_to_num(found.values[0]) if len(found.values) else np.zeros(found.times.size)
+        is_of_durations = query.metric != catalog.LOAD_ERRORS
+        buckets = _dense(context.store.heatmap(query)) if is_of_durations else _NO_BUCKETS
+        return count, buckets
+
+    number, _ = by_step(_failed_by_timeout(query))
+    if not number.any():
+        return replace(lines, bounds=np.zeros(lines.values.shape, dtype=bool))
+    buckets = _dense(context.store.heatmap(query))
+    timed_out = _timed_out(query, buckets, number, by_step)
+    of_names = [QUANTILES[name] for name in names]
+    is_bound = are_lower_bounds(buckets, timed_out, of_names) & np.isfinite(lines.values)
+    of_due = timeouts_s if metric == catalog.LOAD_DURATION else ()
+    return replace(lines, values=_told(lines.values, is_bound, of_due), bounds=is_bound)
 
 
-def at_timeouts(
+def _failed_by_timeout(query: Query) -> Query:
+    """The same of a load generator's requests that timed out."""
+    return replace(query, metric=catalog.LOAD_ERRORS, where=(*query.where, *_TIMED_OUT))
+
+
+def _timed_out(
+    query: Query,
+    counts: NDArray[np.int64],
+    number: NDArray[np.float64],
+    ask: Callable[[Query], tuple[NDArray[np.float64], NDArray[np.int64]]],
+) -> NDArray[np.int64]:
+    """Those of a load run's requests `counts` (BUCKETS, N) that timed out, by bucket.
+
+    `number` (N,) is how many did, those among them that were never sent. `ask` gives the same of
+    another metric: how many (N,), and by bucket (BUCKETS, N). By the clock that begins when a
+    request is due they took the timeout, more than those that were answered. By the one that begins
+    with its send they took what was left of it, if they were sent; where it was not kept of each
+    how much that was, they count as the slowest.
+    """
+    known = np.zeros_like(counts)
+    if query.metric == catalog.LOAD_NAIVE_DURATION:
+        due, _ = ask(replace(query, metric=catalog.LOAD_DURATION))
+        never_sent = due - counts.sum(axis=0)
+        number = np.clip(number - never_sent, 0, number)
+        _, known = ask(replace(query, metric=catalog.LOAD_TIMED_OUT_NAIVE_DURATION))
+    rest = np.maximum(number - known.sum(axis=0), 0)
+    others = np.maximum(counts - known, 0)
+    slower = np.cumsum(others[::-1], axis=0)[::-1] - others
+    slowest = np.clip(rest - slower, 0, others)
+    found: NDArray[np.int64] = known + np.round(slowest).astype(np.int64)
+    return found
+
+
+def _told(
     values: NDArray[np.float64], is_bound: NDArray[np.bool_], timeouts_s: Iterable[float]
 ) -> NDArray[np.float64]:
-    """The values with each bound at the timeout that lies in its bucket, where there is one.
+    """The values, which are middles of buckets, with a bound where it is one from below.
 
-    Of the clock that begins when a request is due: it takes the timeout, if it times out.
+    That is at the timeout that lies in its bucket, or else at the lower edge of the bucket.
     """
-    known = sorted(set(timeouts_s))
-    if not known or not is_bound.any():
-        return values
-    place = dict(zip(bucket_indexes(known).tolist(), known, strict=True))
-    indexes = bucket_indexes(values * math.sqrt(GROWTH))  # bounds are lower edges
-    told = values.copy()
-    for cell in zip(*np.nonzero(is_bound), strict=True):
-        told[cell] = place.get(int(indexes[cell]), values[cell])
-    return told
-
-
-def _from_below(values: NDArray[np.float64], is_bound: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The values, which are middles of buckets, with a bound at the lower edge of its bucket."""
     index = bucket_indexes(values)
     has_edge = (index > 0) & (values < LONGEST_S)  # in the last bucket it is that edge already
-    return np.where(is_bound & has_edge, EDGES[np.maximum(index, 1) - 1], values)
+    told = np.where(is_bound & has_edge, EDGES[np.maximum(index, 1) - 1], values)
+    known = sorted(set(timeouts_s))
+    for timeout_s, bucket in zip(known, bucket_indexes(known), strict=True):
+        told[is_bound & (index == bucket)] = timeout_s
+    return told
 
 
 def step_of_percentiles(
@@ -205,30 +275,6 @@ def _dense(found: HeatmapResult) -> NDArray[np.int64]:
         first = int(np.searchsorted(EDGES, found.edges[1] * (1 - 1e-9)))
         counts[first : first + len(found.counts)] = np.nan_to_num(found.counts)
     return counts
-
-
-def _bounds(
-    context: QueryContext, query: Query, names: tuple[str, ...], requests: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Which percentiles (N, T) of a load run's `requests` (T,) are of requests that timed out.
-
-    Their place lies beyond all that were answered.
-    """
-    timed_out = replace(query, metric=catalog.LOAD_ERRORS, where=(*query.where, *_TIMED_OUT))
-    found = context.store.aggregate(timed_out, Aggregation.SUM)
-    count = np.nan_to_num(found.values[0]) if len(found.values) else np.zeros(requests.size)
-    return np.array([_is_bound(QUANTILES[name], requests, count) for name in names])
-
-
-def _is_bound(
-    q: float, requests: NDArray[np.float64], timed_out: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Whether the quantile q of so many requests lies among the slowest, those that timed out."""
-    requests = np.nan_to_num(requests)
-    is_bound: NDArray[np.bool_] = (timed_out > 0) & (
-        np.ceil(q * requests - 1e-9) > requests - timed_out
-    )
-    return is_bound
 
 
 def _percentiles(
@@ -341,36 +387,18 @@ def distribution(
     span: Span,
     listener: str = "",
     metric: str = catalog.REQUEST_DURATION,
+    timeouts_s: Iterable[float] = (),
 ) -> Distribution:
     """The distribution of durations in the span, with its percentiles that are supported.
 
-    Connections answered before a request was read are left out.
+    Connections answered before a request was read are left out. `timeouts_s`: as in `percentiles`.
     """
-    query = span.query(metric, where=of_listener(listener))
-    counts = durations(context, query).buckets
+    found = durations(context, span.query(metric, where=of_listener(listener)))
+    counts = found.buckets
     used = np.flatnonzero(counts)
     if not used.size:
         return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
     edges = np.concatenate(([0.0], EDGES, [np.inf]))
     low, high = int(used[0]), int(used[-1])
-    values = supported_quantiles(counts, list(QUANTILES.values())).tolist()
-    marks = {
-        name: value for name, value in zip(QUANTILES, values, strict=True) if not np.isnan(value)
-    }
-    bounds = frozenset(marks) & _bounds_of_span(context, query, int(counts.sum()))
-    are_bounds = np.array([name in bounds for name in marks], dtype=bool)
-    told = _from_below(np.array(list(marks.values())), are_bounds)
-    marks = dict(zip(marks, told.tolist(), strict=True))
+    marks, bounds = found.percentiles(QUANTILES, timeouts_s)
     return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND, bounds)
-
-
-def _bounds_of_span(context: QueryContext, query: Query, requests: int) -> frozenset[str]:
-    """The names of the quantiles over a whole span that are lower bounds."""
-    if query.metric not in _BY_CLIENT:
-        return frozenset()
-    timed_out = replace(query, metric=catalog.LOAD_ERRORS, where=(*query.where, *_TIMED_OUT))
-    count = float(context.store.total(timed_out).count.sum())
-    found = {
-        name: _is_bound(q, np.array([requests]), np.array([count])) for name, q in QUANTILES.items()
-    }
-    return frozenset(name for name, is_bound in found.items() if is_bound.all())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from servescope import catalog
-from servescope.queries.latency import at_timeouts, percentiles, step_of_percentiles
+from servescope.queries.latency import percentiles, step_of_percentiles
 from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.traffic import REQUESTS_PER_S, answered
 from servescope.store.query import Aggregation
@@ -106,12 +105,11 @@ def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:
     another has one.
     """
     step = step or max(step_of_percentiles(context, span, metric=one) for one in _CLOCKS)
-    found = [percentiles(context, span, ("p99",), metric=one, step=step) for one in _CLOCKS]
-    intended = found[0]
-    if intended.bounds is not None and intended.bounds.any():
-        timeouts_s = [run.plan.scenario.timeout_seconds for run in _sent_in(context, span)]
-        values = at_timeouts(intended.values, intended.bounds, timeouts_s)
-        found[0] = replace(intended, values=values)
+    timeouts_s = {run.plan.scenario.timeout_seconds for run in _sent_in(context, span)}
+    found = [
+        percentiles(context, span, ("p99",), metric=one, step=step, timeouts_s=timeouts_s)
+        for one in _CLOCKS
+    ]
     is_drawn = [bool(np.isfinite(one.values).any()) for one in found]
     return joined(
         [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from servescope import catalog
-from servescope.histogram import supported_quantiles
+from servescope.load.report import FROM_SEND, MEAN, latency_of
 from servescope.queries import latency, load
 from servescope.queries.traffic import of_listener
 from servescope.store.query import Query
@@ -22,6 +24,7 @@ class Clock:
     """One side's view of the same requests; durations in seconds, NaN for one of too few.
 
     `requests` are those with a duration; a server answered `unread` more before it had read one.
+    `bounds` names those of `mean`, `p50` and `p95` that are lower bounds.
     """
 
     requests: int
@@ -29,6 +32,7 @@ class Clock:
     p50_s: float
     p95_s: float
     unread: int = 0
+    bounds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,11 @@ def residual(context: QueryContext, span: Span, listener: str = "") -> Residual 
 
 
 def of_seconds(context: QueryContext, run: LoadRun, start: int, end: int) -> Residual | None:
-    """Both clocks over the seconds `[start, end)` of a run; None where one has no request."""
+    """Both clocks over the seconds `[start, end)` of a run; None where one has no request.
+
+    The client's figures of a whole run that is over are those of its result, as its tables have
+    them.
+    """
     if not run.plan.listener:
         return None
     where = of_listener(run.plan.listener)
@@ -72,12 +80,35 @@ def of_seconds(context: QueryContext, run: LoadRun, start: int, end: int) -> Res
         _clock(context, Query(metric, start, end, where=where))
         for metric in (catalog.LOAD_NAIVE_DURATION, catalog.REQUEST_DURATION)
     )
-    return None if client is None or server is None else Residual(run, client, server)
+    if client is None or server is None:
+        return None
+    seconds = run.whole_seconds
+    is_whole = seconds is not None and start <= seconds[0] and seconds[1] <= end
+    if run.ended_s is not None and is_whole:
+        client = _as_in_result(run, client)
+    return Residual(run, client, server)
+
+
+def _as_in_result(run: LoadRun, clock: Clock) -> Clock:
+    """The clock with the durations of the run's result; the same where it has none."""
+    mean, p50, p95 = (latency_of(run.result, name, FROM_SEND) for name in (MEAN, "p50", "p95"))
+    if mean is None or p50 is None or p95 is None:
+        return clock
+    named = {MEAN: mean, "p50": p50, "p95": p95}
+    return replace(
+        clock,
+        mean_s=mean.ms / 1e3,
+        p50_s=p50.ms / 1e3,
+        p95_s=p95.ms / 1e3,
+        bounds=frozenset(name for name, one in named.items() if one.is_bound),
+    )
 
 
 def _clock(context: QueryContext, query: Query) -> Clock | None:
     found = latency.durations(context, query)
     if not found.requests and not found.unread:
         return None
-    p50, p95 = supported_quantiles(found.buckets, (0.5, 0.95)).tolist()
-    return Clock(found.requests, found.mean_s, p50, p95, found.unread)
+    known, bounds = found.percentiles(("p50", "p95"))
+    p50_s, p95_s = (known.get(name, np.nan) for name in ("p50", "p95"))
+    bounds |= {MEAN} if found.timed_out.any() else set()
+    return Clock(found.requests, found.mean_s, p50_s, p95_s, found.unread, bounds)

@@ -104,7 +104,12 @@ def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
         rates=load.rates(context, span),
         latencies=load.latencies(context, span),
         percentiles=latency.percentiles(
-            context, span, PERCENTILES, run.plan.destination, metric=catalog.LOAD_DURATION
+            context,
+            span,
+            PERCENTILES,
+            run.plan.destination,
+            catalog.LOAD_DURATION,
+            timeouts_s=(run.plan.scenario.timeout_seconds,),
         ),
         stages=latency.stage_means(context, span, listener, run.kind),
         stage_rows=tuple(latency.stages(context, span, listener, run.kind)),

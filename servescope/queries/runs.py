@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from servescope import catalog
 from servescope.control.run_search import ORDERS, RunSearch
 from servescope.histogram import EXACT_FROM, supported_quantiles
+from servescope.load.report import latency_of
 from servescope.queries import latency, ports
 from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.run_data import run_context
@@ -168,18 +167,15 @@ def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: in
     step = step or percentile_step(run.plan)
     if step % span.step:
         step = 0
-    lines = latency.percentiles(
+    return latency.percentiles(
         context,
         span,
         ("p50", "p95", "p99"),
         run.plan.destination,
         catalog.LOAD_DURATION,
         step,
+        (run.plan.scenario.timeout_seconds,),
     )
-    if lines.bounds is None:
-        return lines
-    timeouts_s = (run.plan.scenario.timeout_seconds,)
-    return replace(lines, values=latency.at_timeouts(lines.values, lines.bounds, timeouts_s))
 
 
 def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Distribution:
@@ -188,23 +184,21 @@ def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Dist
     The percentiles of a whole run that is over are the exact ones of its result, as its tables have
     them.
     """
-    found = latency.distribution(context, span, run.plan.destination, catalog.LOAD_DURATION)
-    are_bounds = np.array([name in found.bounds for name in found.marks], dtype=bool)
     timeouts_s = (run.plan.scenario.timeout_seconds,)
-    told = latency.at_timeouts(np.array(list(found.marks.values())), are_bounds, timeouts_s)
-    found = replace(found, marks=dict(zip(found.marks, told.tolist(), strict=True)))
-    seconds, exact_ms = run.whole_seconds, (run.result or {}).get("latency_ms") or {}
+    found = latency.distribution(
+        context, span, run.plan.destination, catalog.LOAD_DURATION, timeouts_s
+    )
+    seconds = run.whole_seconds
     is_whole = seconds is not None and span.start <= seconds[0] and seconds[1] <= span.end
     if run.ended_s is None or not is_whole:
         return found
-    limit_ms = run.result.get("timed_out_from_ms") or math.inf
-    of_mark = {name: exact_ms.get(name.replace(".", "_")) for name in found.marks}
-    known = {name: value for name, value in of_mark.items() if value is not None}
+    of_mark = {name: latency_of(run.result, name.replace(".", "_")) for name in found.marks}
+    known = {name: one for name, one in of_mark.items() if one is not None}
     return replace(
         found,
-        marks=found.marks | {name: min(value, limit_ms) / 1e3 for name, value in known.items()},
+        marks=found.marks | {name: one.ms / 1e3 for name, one in known.items()},
         bounds=(found.bounds - known.keys())
-        | {name for name, value in known.items() if value >= limit_ms},
+        | {name for name, one in known.items() if one.is_bound},
     )
 
 

@@ -267,6 +267,11 @@ def _maybe_counts(values: Any) -> None:
         _counts(values)
 
 
+def _maybe_names(values: Any) -> None:
+    for name in values or ():
+        _text(name)
+
+
 def _phases(values: Any) -> None:
     for phase in _object(values).values():
         _number_or_none(phase["seconds"])
@@ -319,6 +324,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
     "model": _text,
     "generator": _text,
     "flows": _maybe_counts,
+    "naive_bounds": _maybe_names,
     "phases": _phases,
     "steps": _steps,
     "rules": _rules,

@@ -87,19 +87,23 @@ def test_the_metrics_of_a_load_run(store, folder, collect):
     generator = Recorder(folder, RingKind.LOAD, capacity=64)
     listener_id = generator.listener_id("files")
     collect(0)
-    outcomes = [LoadOutcome.ANSWERED] * 3 + [LoadOutcome.REFUSED] * 2 + [LoadOutcome.TIMED_OUT]
-    for outcome in outcomes:
-        naive = 0 if outcome is LoadOutcome.TIMED_OUT else 2e6  # that one was not even sent
+    answered, timed_out = LoadOutcome.ANSWERED, LoadOutcome.TIMED_OUT
+    ended = [(answered, 2e6)] * 3 + [(LoadOutcome.REFUSED, 2e6)] * 2
+    ended += [(timed_out, 0), (timed_out, 5e6)]  # the first one was not even sent
+    for outcome, naive in ended:
         generator.record(
             BASE * SECOND, listener_id, 0, 1, outcome, 200, 0, 0, 0, 8e6, naive, 0, 0, 0, 0
         )
     collect(1)
-    assert total(store, catalog.LOAD_SENT) == {(): 6.0}
-    assert total(store, catalog.LOAD_DURATION) == {(): 4.0}
-    assert total(store, catalog.LOAD_NAIVE_DURATION) == {(): 3.0}
+    assert total(store, catalog.LOAD_SENT) == {(): 7.0}
+    assert total(store, catalog.LOAD_DURATION) == {(): 5.0}
+    assert total(store, catalog.LOAD_NAIVE_DURATION) == {(): 4.0}
+    assert total(store, catalog.LOAD_TIMED_OUT_NAIVE_DURATION) == {(): 1.0}
+    given_up = store.mean(Query(catalog.LOAD_TIMED_OUT_NAIVE_DURATION, BASE, BASE + 1, 1))
+    assert given_up.values[0, 0] == pytest.approx(5e-3)
     assert total(store, catalog.LOAD_ERRORS, ("listener", "error.type")) == {
         ("files", "refused"): 2.0,
-        ("files", "timed_out"): 1.0,
+        ("files", "timed_out"): 2.0,
     }
     mean = store.mean(Query(catalog.LOAD_DURATION, BASE, BASE + 1, 1))
     assert mean.values[0, 0] == pytest.approx(8e-3)

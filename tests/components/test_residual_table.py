@@ -13,35 +13,33 @@ pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
 
 
 @pytest.mark.parametrize(
-    ("answered", "timed_out", "shown"),
+    ("bounds", "shown"),
     [
-        (10_000, 0, ["2,000 ms", "80 ms", "9,900 ms"]),
-        (10_000, 100, ["≥ 2 s", "80 ms", "9,900 ms"]),
-        (9_000, 1_000, ["≥ 2 s", "80 ms", "≥ 9.9 s"]),
-        (4_000, 6_000, ["≥ 2 s", "≥ 80 ms", "≥ 9.9 s"]),
+        ((), ["2,000 ms", "80 ms", "9,900 ms"]),
+        (("mean",), ["≥ 2 s", "80 ms", "9,900 ms"]),
+        (("mean", "p95"), ["≥ 2 s", "80 ms", "≥ 9.9 s"]),
+        (("mean", "p50", "p95"), ["≥ 2 s", "≥ 80 ms", "≥ 9.9 s"]),
     ],
     ids=["none", "one in a hundred", "one in ten", "more than half"],
 )
-@pytest.mark.parametrize("is_over", [True, False], ids=["over", "under way"])
-def test_a_figure_with_requests_that_timed_out_is_a_lower_bound(
-    answered, timed_out, shown, is_over
-):
-    told = {"answered": answered, "failed": {"timed_out": timed_out}}
-    run = LoadRun(
-        1,
-        LoadPlan.constant("wsgi", "/", 200, 100),
-        RunState.DONE if is_over else RunState.RUNNING,
-        1.7e9,
-        1.7e9,
-        None,
-        result=told if is_over else {},
-        progress={} if is_over else told,
-    )
-    clock = Clock(answered + timed_out, 2.0, 0.08, 9.9)
+def test_a_figure_with_requests_that_timed_out_is_a_lower_bound(bounds, shown):
+    plan = LoadPlan.constant("wsgi", "/", 200, 100)
+    run = LoadRun(1, plan, RunState.DONE, 1.7e9, 1.7e9, None, {}, {})
+    clock = Clock(10_000, 2.0, 0.08, 9.9, bounds=frozenset(bounds))
     cells = texts(residual_table(Residual(run, clock, Clock(5_000, 9.8, 0.0001, 60.0))))
     start = cells.index("Client, from send")
     assert cells[start + 2 : start + 5] == shown
     assert not [cell for cell in cells[cells.index("Sum of server stages") :] if "≥" in cell]
+
+
+def test_what_a_lower_bound_leaves_unexplained_is_one_too():
+    plan = LoadPlan.constant("wsgi", "/", 200, 100)
+    run = LoadRun(1, plan, RunState.DONE, 1.7e9, 1.7e9, None, {}, {})
+    client = Clock(1_000, 2.0, 0.08, 9.9, bounds=frozenset(("mean", "p95")))
+    cells = texts(residual_table(Residual(run, client, Clock(1_000, 1.5, 0.06, 7.5))))
+    start = cells.index("Unexplained")
+    assert cells[start + 1 :][-3:] == ["≥ 500 ms", "20 ms", "≥ 2.4 s"]
+    assert any("Of the at least 2 s that a mean request" in cell for cell in cells)
 
 
 def test_of_an_app_under_another_server_the_sum_is_of_what_is_measured():

@@ -33,6 +33,7 @@ RESULT = Result(
     answered_in_schedule=97,
     rate_achieved=3.2,
     timed_out_from_ms=10_000.0,
+    naive_bounds=["mean", "p99", "p99_9", "max"],
     bytes_received=2**20,
     cpu_seconds=2.0,
     stopped=False,

@@ -6,8 +6,6 @@ import pytest
 
 from servescope.figures import units
 from servescope.figures.run_texts import (
-    FROM_DUE,
-    FROM_SEND,
     environment_texts,
     latency,
     offered_text,
@@ -15,6 +13,7 @@ from servescope.figures.run_texts import (
     plan_text,
     schedule_text,
 )
+from servescope.load.report import FROM_DUE, FROM_SEND
 from servescope.records.load import LoadPlan
 from servescope.records.run_environment import RunEnvironment
 from servescope.records.scenarios import (
@@ -170,6 +169,8 @@ def test_an_environment_without_a_listener_is_the_machine_alone():
         ("p50", FROM_DUE, "43 ms"),
         ("p99", FROM_DUE, "≥ 5 s"),
         ("p99", FROM_SEND, "≥ 5 s"),
+        ("p50", FROM_SEND, "41 ms"),
+        ("mean", FROM_SEND, "≥ 1.6 s"),
         ("mean", FROM_DUE, "≥ 1.7 s"),
         ("max", FROM_DUE, units.NOTHING),
     ],
@@ -177,7 +178,8 @@ def test_an_environment_without_a_listener_is_the_machine_alone():
 def test_a_latency_that_timeouts_are_among_is_a_lower_bound(name, clock, shown):
     result = {
         "latency_ms": {"p50": 43.0, "p99": 5_160.0, "mean": 1_700.0, "max": None},
-        "naive_ms": {"p99": 5_001.0},
+        "naive_ms": {"p50": 41.0, "p99": 5_001.0, "mean": 1_600.0},
+        "naive_bounds": ["p99", "mean"],
         "timed_out_from_ms": 5_002.0,
     }
     assert latency(result, name, clock).text == shown

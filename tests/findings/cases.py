@@ -1081,7 +1081,7 @@ RUNS: Final = {
         },
     ),
     "requests waited to be sent and timed out": Case(
-        replace(Evidence(), run=replace(OVERLOADED, naive_p99_s=2.0)),
+        replace(Evidence(), run=replace(OVERLOADED, naive_p99_s=2.0, is_naive_p99_bound=True)),
         {
             "requests-failed": ("bad", "88 %"),
             "fell-behind": ("bad", "24 req/s"),
@@ -1092,6 +1092,14 @@ RUNS: Final = {
                     "actual send it would read at least 2 s."
                 ),
             ),
+        },
+    ),
+    "those that timed out had waited too long to be sent": Case(
+        replace(Evidence(), run=replace(OVERLOADED, naive_p99_s=2.0)),
+        {
+            "requests-failed": ("bad", "88 %"),
+            "fell-behind": ("bad", "24 req/s"),
+            "waited-to-be-sent": ("warn", "from the actual send it would read 2 s."),
         },
     ),
     "the generator got too little CPU time to keep its schedule": Case(
@@ -1351,6 +1359,21 @@ CLOCKS: Final = {
     "the server's mean is far above the client's": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, client_mean_s=0.5, server_mean_s=7.2)),
         {"clocks-disagree": ("unknown", "7.2 s) is above the client's (500 ms)")},
+    ),
+    "the client gave up requests that the server answered later": Case(
+        Evidence(
+            clocks=replace(BOTH_CLOCKS, client_mean_s=0.5, server_mean_s=7.2, is_client_bound=True)
+        ),
+        {
+            "clocks-disagree": (
+                "unknown",
+                "from below alone (at least 500 ms). The server's is above that (7.2 s)",
+            )
+        },
+    ),
+    "the client gave up some requests": Case(
+        Evidence(clocks=replace(BOTH_CLOCKS, is_client_bound=True)),
+        {"unexplained": ("note", "Of the at least 2.3 ms that a mean request of run 7 took")},
     ),
     "one side has no mean": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, client_mean_s=None)),

@@ -17,7 +17,16 @@ from servescope.errors import LoadRefusedError
 from servescope.load.exchange import Exchange
 from servescope.load.flows import ActiveFlow
 from servescope.load.order import Order
-from servescope.load.report import LatencySummary, Progress, Result, quantile_ms
+from servescope.load.report import (
+    QUANTILES,
+    RESOLUTION,
+    LatencySummary,
+    Progress,
+    Result,
+    latency_of,
+    lower_bounds,
+    quantile_ms,
+)
 from servescope.load.step_tally import MAX_EXAMPLE_CHARACTERS, MAX_EXAMPLES
 from servescope.load.steps import CompiledStep
 from servescope.load.tally import Tally
@@ -44,6 +53,57 @@ def test_summary_ascends(durations: list[int]) -> None:
     assert min(durations) / 1e6 <= summary.mean * (1 + 1e-9)
     assert summary.mean <= summary.max * (1 + 1e-9)
     assert summary.max == max(durations) / 1e6
+
+
+LIMITED = st.lists(
+    st.tuples(st.integers(1, 60_000_000_000), st.integers(1, 60_000_000_000)),
+    min_size=1,
+    max_size=200,
+)
+
+
+@given(LIMITED)
+def test_a_figure_is_a_lower_bound_where_longer_times_would_raise_it(
+    times: list[tuple[int, int]],
+) -> None:
+    """Each request is given up at a limit of its own."""
+    true_ns, limits_ns = np.array(times).T
+    seen_ns, is_late = np.minimum(true_ns, limits_ns), true_ns > limits_ns
+    bounds = lower_bounds(seen_ns, seen_ns[is_late])
+    assert ("mean" in bounds) == is_late.any()
+    slowest_ns = np.where(is_late, 2**60, true_ns)
+    for name, q in {**QUANTILES, "max": 1.0}.items():
+        seen, true, most = (quantile_ms(one, q) for one in (seen_ns, true_ns, slowest_ns))
+        assert seen <= true
+        assert (name in bounds) == (most > seen * (1 + RESOLUTION)), name
+        if name not in bounds:
+            assert true <= seen * (1 + RESOLUTION), name
+
+
+def test_each_clock_of_a_result_has_the_bounds_of_its_own_requests() -> None:
+    """Most that timed out waited for a connection: few of them were sent, and late."""
+    run = Run(timeout_ns=10_000_000_000)
+    for position in range(40):
+        run.answered(0, 5_000_000_000, sent_ns=4_000_000_000 - position * 1_000_000)
+    for _ in range(50):
+        run.timed_out(10_000_000_000, sent_ns=0)
+    for _ in range(10):
+        run.timed_out(10_000_000_000, sent_ns=8_500_000_000)
+    result = run.result()
+    assert result.naive_bounds == ["mean", "p90", "p95", "p99", "p99_9", "max"]
+    figures = result.to_json()
+    told = {
+        clock: {name: latency_of(figures, name, clock) for name in ("mean", "p50", "p99")}
+        for clock in ("latency_ms", "naive_ms")
+    }
+    assert [one.is_bound for one in told["latency_ms"].values()] == [True, True, True]
+    assert [one.is_bound for one in told["naive_ms"].values()] == [True, False, True]
+    assert told["latency_ms"]["p99"].ms == 10_000.0
+    assert told["naive_ms"]["p50"].ms == pytest.approx(1_025, abs=2)
+    assert told["naive_ms"]["p99"].ms == 1_500.0
+    older = {name: value for name, value in figures.items() if name != "naive_bounds"}
+    assert latency_of(older, "p50", "naive_ms").is_bound, "nobody knows how many were sent"
+    assert latency_of({}, "p50") is None
 
 
 def test_nothing_measured_is_none() -> None:
@@ -88,8 +148,10 @@ class Run:
         connection = SimpleNamespace(served=1)
         self.tally.answered(exchange, connection, Response(status, True, 10), end_ns)
 
-    def timed_out(self, latency_ns: int) -> None:
-        self.tally.failed(self.exchange(0, 1), None, LoadOutcome.TIMED_OUT, latency_ns, "late")
+    def timed_out(self, latency_ns: int, sent_ns: int = 1) -> None:
+        self.tally.failed(
+            self.exchange(0, sent_ns), None, LoadOutcome.TIMED_OUT, latency_ns, "late"
+        )
 
     def result(self, schedule_seconds: float = 2.0) -> Result:
         return self.tally.result(5.0, 3.0, schedule_seconds, flows=self.tally.sent, stopped=False)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from servescope import histogram
-from servescope.catalog import LOAD_DURATION, LOAD_ERRORS, REQUEST_DURATION
+from servescope.catalog import (
+    LOAD_DURATION,
+    LOAD_ERRORS,
+    LOAD_NAIVE_DURATION,
+    LOAD_TIMED_OUT_NAIVE_DURATION,
+    REQUEST_DURATION,
+)
 from servescope.queries import latency
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -106,15 +112,60 @@ def test_a_percentile_that_requests_which_timed_out_reach_is_a_lower_bound(harne
         bounds = lines.values[lines.bounds]
         assert (bounds <= 5.0).all(), "a lower bound is the lower edge of its bucket"
         assert (bounds > 5.0 / histogram.GROWTH).all()
-        told = latency.at_timeouts(lines.values, lines.bounds, [2.0, 5.0])
-        assert told[lines.bounds] == pytest.approx(5.0), "the timeout of that bucket"
+        told, other = (
+            latency.percentiles(context, span, names, listener, metric, 1, timeouts_s).values
+            for timeouts_s in ([2.0, 5.0], [2.0])
+        )
+        assert told[lines.bounds].tolist() == [5.0] * 6, "the timeout of that bucket"
         assert told[~lines.bounds].tolist() == lines.values[~lines.bounds].tolist()
-        other = latency.at_timeouts(lines.values, lines.bounds, [2.0])
         assert other.tolist() == lines.values.tolist(), "none timed out after 2 s"
     whole = latency.distribution(context, span, "wsgi", LOAD_DURATION)
     assert whole.bounds == {"p90", "p95", "p99"}, "69 of 500; too few for p99.9"
     assert 5.0 / histogram.GROWTH < whole.marks["p99"] <= 5.0
+    told = latency.distribution(context, span, "wsgi", LOAD_DURATION, [5.0])
+    assert (told.marks["p99"], told.bounds) == (5.0, whole.bounds)
     assert latency.percentiles(context, span).bounds is None, "the server has no timeouts"
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["by bucket", "of an older version"])
+def test_the_clock_from_the_send_has_the_bounds_of_the_requests_that_were_sent(harness, is_kept):
+    """In each second 60 of 100 time out; so many of them were sent, when so little was left."""
+    context = harness.context()
+    frames = []
+    for ts, (sent, left_s) in enumerate([(0, 0.0), (20, 9.0), (20, 0.01)], START):
+        answered, given_up = [0.3] * 20 + [0.5] * 20, np.array([left_s] * sent)
+        histograms = {
+            LOAD_DURATION: np.array([*answered, *[10.0] * 60]),
+            LOAD_NAIVE_DURATION: np.array([*answered, *given_up]),
+        }
+        if is_kept and sent:
+            histograms[LOAD_TIMED_OUT_NAIVE_DURATION] = given_up
+        frames.append(
+            Frame(
+                ts,
+                counts={SeriesKey(LOAD_ERRORS, (("error.type", "timed_out"), WSGI)): 60.0},
+                histograms={
+                    SeriesKey(metric, (WSGI,)): HistogramDelta(
+                        histogram.count(durations), float(durations.sum())
+                    )
+                    for metric, durations in histograms.items()
+                },
+            )
+        )
+    context.store.write(Batch(frames))
+    span, names = Span(START, START + 3, 1), ("p50", "p90")
+    due, sent = (
+        latency.percentiles(context, span, names, "wsgi", metric, 1)
+        for metric in (LOAD_DURATION, LOAD_NAIVE_DURATION)
+    )
+    assert due.bounds.tolist() == [[True] * 3] * 2
+    if is_kept:
+        assert sent.bounds.tolist() == [[False, False, True], [False, True, True]]
+    else:  # those that were sent count as the slowest
+        assert sent.bounds.tolist() == [[False, False, False], [False, True, True]]
+    assert sent.values[0] == pytest.approx([0.3, 0.5, 0.3], rel=0.1)
+    whole = latency.durations(context, span.query(LOAD_NAIVE_DURATION, where=(WSGI,)))
+    assert (whole.requests, whole.timed_out.sum()) == (160, 40)
 
 
 def test_a_gap_is_no_bound(harness):

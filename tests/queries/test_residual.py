@@ -100,6 +100,50 @@ def test_the_seconds_of_a_run_are_the_same_on_its_own_page(context, ended, timed
     assert of_run.requests == timed
 
 
+def test_the_client_s_figures_of_a_whole_run_are_those_of_its_result(context):
+    number = run(context, START + 10.2, START + 12.9)
+    result = {
+        "naive_ms": {"mean": 21.5, "p50": 21.25, "p95": 30.0},
+        "naive_bounds": ["mean", "p95"],
+        "timed_out_from_ms": 5_000.0,
+    }
+    context.process.control.load_runs.update(number, result=result)
+    context.store.write(Batch(seconds(START + 10, 0.0215, 0.0205)))
+    client = residual(context, SPAN).client
+    assert (client.requests, client.mean_s, client.p50_s, client.p95_s) == (
+        3,
+        0.0215,
+        0.02125,
+        0.03,
+    )
+    assert client.bounds == {"mean", "p95"}
+    part = residual(context, Span(START + 11, START + 20, 1, fixed=True)).client
+    assert (part.requests, part.bounds) == (2, frozenset()), "of a part only the store knows"
+    assert part.p50_s == pytest.approx(0.0215, rel=histogram.ERROR_BOUND)
+
+
+def test_a_client_that_gave_up_has_lower_bounds_while_the_run_goes_on(context):
+    run(context, START + 10.2, None)
+    labels = (("listener", "wsgi"),)
+    late = SeriesKey(catalog.LOAD_ERRORS, (("error.type", "timed_out"), *labels))
+    frames = [
+        Frame(
+            START + 10,
+            counts={late: 10.0},
+            histograms={
+                SeriesKey(catalog.LOAD_DURATION, labels): delta(*[0.1] * 90, *[5.0] * 10),
+                SeriesKey(catalog.LOAD_NAIVE_DURATION, labels): delta(*[0.1] * 90, *[4.0] * 10),
+                SeriesKey(catalog.LOAD_TIMED_OUT_NAIVE_DURATION, labels): delta(*[4.0] * 10),
+            },
+        ),
+        *seconds(START + 11, 0.1, 0.1),
+    ]
+    context.store.write(Batch(frames))
+    client = residual(context, SPAN).client
+    assert (client.requests, client.bounds) == (103, {"mean", "p95"})
+    assert client.p95_s <= 4.0
+
+
 def test_of_a_run_whose_every_client_was_turned_away_the_server_has_no_time(context):
     run(context, START + 10.2, START + 12.9)
     there = SeriesKey(catalog.LOAD_NAIVE_DURATION, (("listener", "wsgi"),))
