@@ -1,5 +1,6 @@
 // The legend above a graph: the lines by name, which of them are shown, and their values: at the
-// cursor, else the newest; on demand the lowest, mean and highest of the span.
+// cursor, else the newest; on demand the lowest, mean and highest of the span. Of a heatmap: which
+// colours mean how many requests.
 (function () {
   "use strict";
 
@@ -74,7 +75,8 @@
     if (legend.dataset.names !== names || !legend.childElementCount) {
       const focused = legend.contains(document.activeElement) && document.activeElement.dataset.name;
       legend.dataset.names = names;
-      legend.replaceChildren(...lines.map(itemOf), document.createElement("small"));
+      const items = isHeatmap(entry) ? [keyOf()] : lines.map(itemOf);
+      legend.replaceChildren(...items, document.createElement("small"));
       if (focused) [...itemsOf(entry)].find((item) => item.dataset.name === focused)?.focus();
     }
     lines.forEach((line, i) => {
@@ -106,6 +108,32 @@
     return item;
   }
 
+  const isHeatmap = (entry) => entry.data[0]?.type === "heatmap";
+
+  function keyOf() {
+    const key = document.createElement("span");
+    key.className = "heat-key";
+    key.append(...["b", "i", "b", "span"].map((name) => document.createElement(name)));
+    return key;
+  }
+
+  // From the colour of one request to that of the fullest cell. Plotly's scale begins at none.
+  function showKey(entry, key) {
+    const [fewest, bar, most, what] = key.children;
+    const trace = entry.data[0];
+    const count = trace.z.reduce((soFar, row) => Math.max(soFar, ...row), 0);
+    key.hidden = !count;
+    if (!count) return;
+    const first = 1 / count;
+    const stops = trace.colorscale.map(([at, colour]) =>
+      count === 1 ? trace.colorscale.at(-1)[1] : `${colour} ${(100 * (at - first)) / (1 - first)}%`);
+    bar.style.backgroundImage = `linear-gradient(to right, ${stops})`;
+    put(fewest, count === 1 ? "" : "1");
+    put(most, scope.units.number(count));
+    const step = scope.units.stepText(entry.layout.meta.step);
+    put(what, `${count === 1 ? "request" : "requests"} in a cell of ${step}`);
+  }
+
   // One listener for all items: lines come and go as long as a page is open. False for no item.
   function onItem(event) {
     const item = event.target instanceof Element && event.target.closest("button.legend-item");
@@ -125,6 +153,11 @@
   function show(entry, index = null) {
     const legend = legendOf(entry);
     if (!legend || !legend.childElementCount) return;
+    const key = legend.querySelector(".heat-key");
+    if (key) {
+      if (isHeatmap(entry)) showKey(entry, key);
+      return;
+    }
     const when = legend.querySelector("small");
     if (entry.legendSpan) {
       put(when, scope.units.spanText(entry.legendSpan));

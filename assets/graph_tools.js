@@ -10,6 +10,11 @@
   const HEADING_PX = 56;
   const LEGEND_PX = 50;
   const PHONE_PX = 480;
+  // Of a heatmap the page has a key above it, which no picture of the graph has in it.
+  const COLOUR_KEY = {
+    showscale: true,
+    colorbar: { thickness: 12, outlinewidth: 0, title: { text: "requests in a cell", side: "right" } },
+  };
 
   // Action, label and title of each button; ACTS carries them out.
   const TOOLS = [
@@ -89,6 +94,7 @@
       data: data.map((trace) => ({
         ...trace,
         showlegend: Boolean(trace.name) && trace.fill === undefined && trace.showlegend !== false,
+        ...(trace.type === "heatmap" ? COLOUR_KEY : {}),
       })),
       layout: {
         ...layout,

@@ -69,10 +69,11 @@ GRAPHS: Final = (
     LiveGraph(
         "latency-heat",
         "All requests by time and duration",
-        "Each cell counts the requests of one moment that took so long: paler is fewer. Two bands "
-        "mean two kinds of requests, which no percentile shows. Answers sent before a request was "
-        "read are here as well: over capacity they are a band at the bottom. A click on a cell "
-        "leads to its requests; by keyboard: the arrow keys choose a cell, Enter opens it.",
+        "The colour of a cell says how many requests of one moment took so long, by the key above. "
+        "Two bands mean two kinds of requests, which no percentile shows. Answers sent before a "
+        "request was read are here as well: over capacity they are a band at the bottom. A click "
+        "on a cell leads to its requests; by keyboard: the arrow keys choose a cell, Enter opens "
+        "it.",
         lambda context, span, chosen: latency.heat(context, span, chosen[0]),
         HeatPlot(),
         NO_REQUESTS,

@@ -217,6 +217,36 @@ def test_a_long_label_of_a_logarithmic_axis_has_its_room(visit, asked):
     assert opened.page.evaluate(CUT_TICKS) == []
 
 
+HEAT_KEY = """() => {
+    const plot = document.querySelector("#latency-heat .live-graph-plot");
+    const trace = servescope.graphs.byId("latency-heat").data[0];
+    const key = document.querySelector("#latency-heat-legend .heat-key");
+    if (!key || !plot?._fullData) return null;
+    const last = document.createElement("i");
+    last.style.color = trace.colorscale.at(-1)[1];
+    return {
+        most: Math.max(...trace.z.flat()),
+        drawn: plot._fullData[0].zmax,
+        said: key.innerText.split("\\n"),
+        ends: key.querySelector("i").style.backgroundImage.endsWith(`${last.style.color} 100%)`),
+    };
+}"""
+
+
+def test_a_key_says_which_colours_of_the_heatmap_mean_how_many_requests(visit, asked):
+    opened = visit("Latency").wait_drawn("latency-heat")
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    ask(asked, times=30)
+    opened.until(
+        f"() => {{ const key = ({HEAT_KEY})(); return key?.most > 1 && key.drawn === key.most"
+        " && key.said[1] === String(key.most); }"
+    )
+    key = opened.page.evaluate(HEAT_KEY)
+    assert key["said"][0] == "1"
+    assert key["said"][2] == "requests in a cell of 1 s"
+    assert key["ends"], "the fullest cell has the last colour"
+
+
 def test_one_cursor_stands_at_the_same_moment_in_all_graphs(visit):
     opened = visit("Overview").wait_drawn("overview-host", "overview-queues", "overview-requests")
     opened.wait_newer("overview-host", 0)

@@ -127,6 +127,22 @@ def test_an_image_becomes_a_file_where_it_does_not(visit):
     assert size[1] > 2 * height, "with its heading and legend"
 
 
+def test_the_image_of_a_heatmap_has_the_key_of_its_colours(visit):
+    opened = visit("Latency").wait_drawn("latency-heat")
+    opened.until("servescope.graphs.byId('latency-heat').data.length > 0")
+    opened.page.evaluate(NO_CLIPBOARD)
+    opened.page.evaluate(
+        "() => { const draw = Plotly.toImage;"
+        "Plotly.toImage = (figure, ...rest) => {"
+        "window.pictured = figure.data[0]; return draw(figure, ...rest); }; }"
+    )
+    with opened.page.expect_download() as download:
+        tool(opened, "latency-heat", "image").click()
+    assert Path(download.value.path()).read_bytes()[:4] == b"\x89PNG"
+    said = opened.page.evaluate("[pictured.showscale, pictured.colorbar.title.text]")
+    assert said == [True, "requests in a cell"]
+
+
 def test_a_link_leads_to_the_graph_at_its_time(open_page):
     opened = open_page("/host?last=20s").wait_drawn("host-own-memory").wait_filled()
     opened.page.evaluate(NO_CLIPBOARD)
