@@ -11,6 +11,7 @@ from dash import dcc, html
 from components.export_menu import export_menu
 from components.graph_tools import KEYS, announcement, event_filter, graph_tools
 from components.help import attributes, help_mark
+from servescope.figures import units
 from servescope.queries.traffic import listener_names, recorded_names
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
 
 COLUMNS: Final = {"base": 1, "lg": 2}
+HEADING_PX: Final = 36
+ROW_PX: Final = 34
 CARD_COLUMNS: Final = {"base": 2, "sm": 3, "lg": 4, "xl": 8}
 
 
@@ -159,7 +162,6 @@ def grid(
     *,
     height: int,
     empty: str,
-    options: dict[str, Any] | None = None,
 ) -> dag.AgGrid:
     """A table that scrolls inside its panel; each row has a `key`, a text of its own."""
     return dag.AgGrid(
@@ -170,16 +172,48 @@ def grid(
         getRowId="params.data.key",
         columnSize="responsiveSizeToFit",
         style={"height": height},
-        dashGridOptions={
-            "animateRows": False,
-            "headerHeight": 36,
-            "rowHeight": 34,
-            "suppressCellFocus": False,
-            "tabToNextCell": {"function": "leaveTable(params)"},
-            "localeText": {"noRowsToShow": empty, "loadingOoo": "Loading…"},
-            **(options or {}),
-        },
+        dashGridOptions=_grid_options(empty, "normal"),
     )
+
+
+def grid_rows(
+    rows: Sequence[dict[str, Any]], *, height: int, empty: str, empty_height: int = 0
+) -> dict[str, Any]:
+    """Properties of a `grid` with these rows: as high as they are, and scrolling above `height`.
+
+    Without rows it is `empty_height` high, which has to hold the sentence that there are none.
+    """
+    is_low = bool(rows) and HEADING_PX + len(rows) * ROW_PX < height
+    fixed = height if rows or not empty_height else empty_height
+    return {
+        "rowData": list(rows),
+        "style": {} if is_low else {"height": fixed},
+        # As a whole: an option that is left out is taken back.
+        "dashGridOptions": _grid_options(empty, "autoHeight" if is_low else "normal"),
+    }
+
+
+def _grid_options(empty: str, layout: str) -> dict[str, Any]:
+    return {
+        "animateRows": False,
+        "headerHeight": HEADING_PX,
+        "rowHeight": ROW_PX,
+        "suppressCellFocus": False,
+        "tabToNextCell": {"function": "leaveTable(params)"},
+        "localeText": {"noRowsToShow": empty, "loadingOoo": "Loading…"},
+        "domLayout": layout,
+    }
+
+
+def text_column(name: str, heading: str, **further: Any) -> dict[str, Any]:
+    """A column of texts and numbers of things; where there is none, a dash stands."""
+    shown = f"params.value || '{units.NOTHING}'"
+    return {
+        "field": name,
+        "headerName": heading,
+        "valueFormatter": {"function": shown},
+        **further,
+    }
 
 
 def phone_column(column: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -199,7 +233,7 @@ def number_column(name: str, heading: str, *, shown: str = "", width: int = 90) 
         "minWidth": width,
         "type": "rightAligned",
         "cellClass": "number",
-        "valueFormatter": {"function": f"params.value == null ? '' : {text}"},
+        "valueFormatter": {"function": f"params.value == null ? '{units.NOTHING}' : {text}"},
     }
 
 

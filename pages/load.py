@@ -81,6 +81,7 @@ GRAPHS: Final = (
 )
 HISTORY_PX: Final = 280
 EMPTY_HISTORY_PX: Final = 130  # its headings and the sentence that it has no run
+EMPTY_HISTORY: Final = "No run to show: none was started yet, or none ended in the span shown."
 DURATION_PX: Final = 98  # `10,000 ms` stands whole
 HISTORY: Final = (
     panels.phone_column(
@@ -147,10 +148,12 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         },
         "load-standing": {"children": verdict(standing(context, span), "/load")},
         "load-now": {"children": shown},
-        "load-history": {
-            "rowData": load_run.history_rows(runs),
-            "style": {"height": HISTORY_PX if runs else EMPTY_HISTORY_PX},
-        },
+        "load-history": panels.grid_rows(
+            load_run.history_rows(runs),
+            height=HISTORY_PX,
+            empty=EMPTY_HISTORY,
+            empty_height=EMPTY_HISTORY_PX,
+        ),
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
         **capacity.props(context, load_form.aims(names, apps, hosts), is_busy=is_busy),
         **verdicts.props(context, load_form.aims(names, apps, hosts), is_busy=is_busy),
@@ -293,7 +296,7 @@ def layout(**_query: str) -> html.Div:
                 "load-history",
                 HISTORY,
                 height=HISTORY_PX,
-                empty="No run to show: none was started yet, or none ended in the span shown.",
+                empty=EMPTY_HISTORY,
             ),
         ),
     )

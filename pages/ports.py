@@ -92,44 +92,44 @@ COLUMNS: Final = (
     panels.phone_column(
         {"field": "port", "headerName": "Port", "minWidth": 80, "maxWidth": 110}, minWidth=72
     ),
-    {
-        "field": "service",
-        "headerName": "Known for",
-        "minWidth": 110,
-        "headerTooltip": "The service registered for this port (IANA), or often run there; another "
-        "one may answer.",
-    },
+    panels.text_column(
+        "service",
+        "Known for",
+        minWidth=110,
+        headerTooltip="The service registered for this port (IANA), or often run there; another "
+        "one may answer. A dash: none is known.",
+    ),
     {"field": "address", "headerName": "Address", "minWidth": 130},
     panels.phone_column(
-        {
-            "field": "listener",
-            "headerName": "Our listener",
-            "minWidth": 110,
-            "cellClassRules": {"ours": "params.value"},
-        },
+        panels.text_column(
+            "listener", "Our listener", minWidth=110, cellClassRules={"ours": "params.value"}
+        ),
         headerName="Ours",
         minWidth=72,
     ),
     panels.phone_column(
-        {"field": "process", "headerName": "Process", "minWidth": 160, "flex": 1},
+        panels.text_column("process", "Process", minWidth=160, flex=1),
         minWidth=98,
         wrapText=True,
         autoHeight=True,
+        cellClass="wrapped",
     ),
-    {"field": "pid", "headerName": "Pid", "minWidth": 80, "type": "rightAligned"},
+    panels.text_column("pid", "Pid", minWidth=80, type="rightAligned"),
     panels.phone_column(
         panels.number_column("accept_queue_depth", "Waiting", width=95), minWidth=88
     ),
     panels.number_column("backlog", "Backlog", width=95),
     panels.number_column("filled", "Filled", shown="filled_text"),
-    {
-        "field": "next_free_port",
-        "headerName": "Next free",
-        "minWidth": 95,
-        "type": "rightAligned",
-        "headerTooltip": "The next port above this one that a listener could have at this address.",
-    },
+    panels.text_column(
+        "next_free_port",
+        "Next free",
+        minWidth=95,
+        type="rightAligned",
+        headerTooltip="The next port above this one that a listener could have at this address.",
+    ),
 )
+HEIGHT_PX: Final = 260
+NO_SOCKETS: Final = "Nobody listens on this host."
 
 
 SHOWN: Final = {"display": "block"}
@@ -157,7 +157,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         "ports-own": {"style": HIDDEN if elsewhere else SHOWN},
         "ports-elsewhere": {"children": elsewhere},
         "ports-verdict": {"children": verdict(found, "/ports")},
-        "ports-sockets": {"rowData": rows},
+        "ports-sockets": panels.grid_rows(rows, height=HEIGHT_PX, empty=NO_SOCKETS),
     }
 
 
@@ -188,19 +188,20 @@ def layout(**_query: str) -> html.Div:
         panels.panel(
             "Listening sockets of this host",
             "Every TCP port somebody listens on; ours first. Known for: the service that is "
-            "registered for the port (IANA) or often run there; another one may answer. Processes "
-            "of other users have no name here unless this dashboard runs as root. Unix sockets "
+            "registered for the port (IANA) or often run there; another one may answer. A dash: "
+            "no service is known, or the port is none of our listeners'. Processes of other users "
+            "have no name and no number here unless this dashboard runs as root. Unix sockets "
             "have no port: the overview lists those of our listeners.",
             html.Div(
                 panels.grid(
                     "ports-sockets",
                     COLUMNS,
-                    height=260,
-                    empty="Nobody listens on this host.",
+                    height=HEIGHT_PX,
+                    empty=NO_SOCKETS,
                 ),
                 id="ports-own",
             ),
-            html.P(id="ports-elsewhere", className="dimmed"),
+            html.Div(id="ports-elsewhere", className="dimmed"),
             of_now=True,
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),

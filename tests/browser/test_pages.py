@@ -207,6 +207,32 @@ def test_the_titles_of_a_table_are_whole(open_page, device, page, table):
     assert cut == []
 
 
+@pytest.mark.usefixtures("two_runs")
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("page", "table"), [("/ports", "ports-sockets"), ("/load", "load-history")]
+)
+def test_no_cell_of_a_table_is_empty_and_nothing_lies_below_its_rows(
+    open_page, device, page, table
+):
+    opened = open_page(page, DEVICES[device])
+    opened.page.locator(f"#{table}").scroll_into_view_if_needed()
+    opened.until(f"document.querySelector('#{table} .ag-row .ag-cell') !== null")
+    opened.until(
+        f"[...document.querySelectorAll('#{table} .ag-row .ag-cell')]"
+        ".every(cell => cell.innerText.trim())"
+    )
+    # Where the rows do not fill the height that it may have, it ends with the last one, but for
+    # what scrolls it sideways.
+    opened.until(
+        "table => { const bottom = part => part.getBoundingClientRect().bottom;"
+        "const rows = [...table.querySelectorAll('.ag-row')];"
+        "const bar = table.querySelector('.ag-body-horizontal-scroll').offsetHeight;"
+        "return bottom(table) - Math.max(...rows.map(bottom)) - bar < 6; }",
+        opened.page.locator(f"#{table}").element_handle(),
+    )
+
+
 READ_BY = {
     ("/ports", "ports-sockets"): ["Port", "Ours", "Process", "Waiting"],
     ("/load", "load-history"): ["Run", "Plan", "p99"],

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from servescope.actions.hostable_apps import BUNDLED_WSGI
+from servescope.figures import units
 from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.service_names import service_name
@@ -29,7 +30,7 @@ sys.stdin.read()
 """
 ROWS = """port => {
     const rows = [];
-    const told = (row, name) => row.querySelector(`[col-id=${name}]`).innerText;
+    const told = (row, name) => row.querySelector(`[col-id=${name}]`)?.innerText;
     for (const row of document.querySelectorAll('#ports-sockets .ag-center-cols-container .ag-row'))
         if (told(row, 'port') === port)
             rows.push([told(row, 'pid'), told(row, 'accept_queue_depth'), told(row, 'backlog')]);
@@ -38,8 +39,8 @@ ROWS = """port => {
 
 CELLS = """port => {
     const row = [...document.querySelectorAll('#ports-sockets .ag-center-cols-container .ag-row')]
-        .find(row => row.querySelector('[col-id=port]').innerText === port);
-    const told = name => row.querySelector(`[col-id=${name}]`).innerText;
+        .find(row => row.querySelector('[col-id=port]')?.innerText === port);
+    const told = name => row.querySelector(`[col-id=${name}]`)?.innerText;
     return row ? [told('service'), told('next_free_port')] : null;
 }"""
 NAMES = """() => (document.querySelector('#ports-queues .live-graph-plot')?.data || [])
@@ -92,7 +93,9 @@ def test_a_port_has_the_name_of_its_service_and_the_next_free_one(open_page, sha
     port, _ = shared_port
     opened = open_page("/ports").wait_drawn("ports-queues")
     cells = f"({CELLS})('{port}')"
-    opened.until(f"{cells} !== null && {cells}[0] === {json.dumps(service_name(port))}")
+    opened.until(
+        f"{cells} !== null && {cells}[0] === {json.dumps(service_name(port) or units.NOTHING)}"
+    )
     _, free = opened.page.evaluate(cells)
     assert port < int(free) <= port + NEXT_PORTS
 
