@@ -10,6 +10,7 @@ from dash import Input, Output, callback, html
 from components import access, forms, start_button
 from components.findings import verdict
 from components.help import attributes
+from components.listener_choices import choices, preferred
 from components.load_form import room_for
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.panels import panel
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from components.tables import Cell
     from servescope.queries.context import QueryContext
     from servescope.records.capacity import CapacityPlan, SearchedCapacity
+    from servescope.records.listeners import ListenerStatus
     from servescope.statistics.capacity_models import ModelChoice
     from servescope.statistics.capacity_search import CapacitySearch
     from servescope.statistics.capacity_steps import StepResult
@@ -65,15 +67,13 @@ _MODEL_MEANING: Final = {
 
 
 def capacity_panel(
-    listeners: Sequence[str], why_not: str, load_hosts: Sequence[str] = ()
+    listeners: Sequence[ListenerStatus], why_not: str, load_hosts: Sequence[str] = ()
 ) -> dmc.Card:
     """The panel; when `why_not` says something, it is shown and nothing can be started."""
-    chosen = str(DEFAULT_REQUEST.listener)
-    if listeners and chosen not in listeners:
-        chosen = listeners[0]
+    chosen = preferred(listeners, str(DEFAULT_REQUEST.listener))
     fields = [
         dmc.Select(
-            id=FIELDS[0], label="Loaded server", data=list(listeners) or [chosen], value=chosen,
+            id=FIELDS[0], label="Loaded server", data=choices(listeners) or [chosen], value=chosen,
             allowDeselect=False, **room_for(load_hosts),
         ),
         dmc.Autocomplete(

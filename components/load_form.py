@@ -14,6 +14,7 @@ from dash import ClientsideFunction, Input, Output, State, clientside_callback, 
 
 from components import forms
 from components.help import attributes
+from components.listener_choices import choices, not_running, preferred
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.start_button import start_actions
 from components.status import sentence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servescope.queries.context import QueryContext
+    from servescope.records.listeners import ListenerStatus
 
 FIELDS: Final = ("load-listener", "load-target", "load-rate", "load-seconds")
 """Ids of the fields that each run has, in the order of LoadRunRequest."""
@@ -49,6 +51,7 @@ SCHEDULE: Final = {
 }
 """Ids of the fields that some schedules have, and what a request calls them."""
 
+NOT_RUNNING: Final = "load-not-running"
 FILE: Final = "load-file"
 SHOW: Final = "load-show-file"
 RECORD: Final = "load-record"
@@ -82,7 +85,7 @@ _KINDS: Final = (
 
 
 def load_form(
-    listeners: Sequence[str],
+    listeners: Sequence[ListenerStatus],
     apps: Sequence[str],
     load_hosts: Sequence[str],
     bounds_text: str,
@@ -92,14 +95,12 @@ def load_form(
 
     `apps` record here under other servers; `bounds_text` are the sentences on the bounds of a run.
     """
-    chosen = str(DEFAULT_REQUEST.listener)
-    if listeners and chosen not in listeners:
-        chosen = listeners[0]
+    chosen = preferred(listeners, str(DEFAULT_REQUEST.listener))
     fields = [
         dmc.Select(
             id="load-listener",
             label=aim_label(apps, load_hosts),
-            data=aims(listeners or [chosen], apps, load_hosts),
+            data=aims(choices(listeners) or [chosen], apps, load_hosts),
             value=chosen,
             allowDeselect=False,
             **room_for(load_hosts),
@@ -125,6 +126,7 @@ def load_form(
     return html.Div(
         [
             forms.form(fields, ANSWER, "load-start"),
+            html.P(not_running(listeners), id=NOT_RUNNING, className="dimmed"),
             start_actions("load", "Start", "Stop", answer_id=ANSWER, why_not=why_not),
         ],
         id="load-form",
@@ -149,11 +151,12 @@ def aim_label(apps: Sequence[str], load_hosts: Sequence[str]) -> str:
 
 
 def aims(
-    listeners: Sequence[str], apps: Sequence[str] = (), load_hosts: Sequence[str] = ()
+    listeners: Sequence[Any], apps: Sequence[str] = (), load_hosts: Sequence[str] = ()
 ) -> list[Any]:
     """The choices of where load aims, in groups where there is more than listeners.
 
-    `apps` record here under other servers, `load_hosts` are origins that the operator named.
+    `listeners` as `listener_choices.choices` gives them; `apps` record here under other servers,
+    `load_hosts` are origins that the operator named.
     """
     groups = {"Listeners": listeners, RECORDED_APPS: apps, NAMED_HOSTS: load_hosts}
     if not (apps or load_hosts):

@@ -10,6 +10,7 @@ from dash import Input, Output, State, callback, dcc, html
 
 from components import access, captured_request, panels
 from components.action_bar import action_bar
+from components.listener_choices import choices, standing
 from components.one_request import address_of
 from components.status import sentence
 from components.tables import figure_table
@@ -19,7 +20,6 @@ from servescope.figures import units
 from servescope.queries import captures
 from servescope.queries import requests as log
 from servescope.queries.request_words import route_words, status_words
-from servescope.queries.traffic import listener_names
 from servescope.recording.detail_layout import TEXT_LIMITS, DetailTexts
 from servescope.recording.secret_names import MASK
 
@@ -49,7 +49,8 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
     if document is None and not is_recorded(row.method, row.target):
         return panels.panel("Send again", HELP, html.P(NOT_RECORDED), wide=True)
     reason = access.why_not()
-    names = listener_names(context.process.home)
+    listeners = standing(context.process.listeners())
+    names = [one.name for one in listeners]
     return panels.panel(
         "Send again",
         HELP,
@@ -60,7 +61,7 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
                 dmc.Select(
                     id="again-listener",
                     label="To the listener",
-                    data=names,
+                    data=choices(listeners),
                     value=row.listener if row.listener in names else None,
                     w=220,
                 ),

@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, callback, html, no_update
 
 from components import access, forms, start_button, two_runs_choice
+from components.listener_choices import choices, preferred
 from components.load_form import room_for
 from components.load_run import DEFAULT_REQUEST
 from components.panels import panel
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from servescope.actions.compared_endpoints import ComparedEndpoint
     from servescope.figures.units import Duration
     from servescope.queries.context import QueryContext
+    from servescope.records.listeners import ListenerStatus
     from servescope.records.verdicts import RequestedVerdict
 
 FIELDS: Final = (
@@ -70,17 +72,15 @@ _TOO_FEW: Final = "too few pairs"
 
 
 def verdict_panel(
-    listeners: Sequence[str],
+    listeners: Sequence[ListenerStatus],
     endpoints: Mapping[str, ComparedEndpoint],
     why_not: str,
     load_hosts: Sequence[str] = (),
 ) -> dmc.Card:
     """The panel; when `why_not` says something, it is shown and nothing can be started."""
-    first = str(DEFAULT_REQUEST.listener)
-    if listeners and first not in listeners:
-        first = listeners[0]
-    second = next((name for name in listeners if name != first), first)
-    data = _sides(listeners or [first])
+    first = preferred(listeners, str(DEFAULT_REQUEST.listener))
+    second = preferred([one for one in listeners if one.name != first], first)
+    data = _sides(choices(listeners) or [first])
     fields = [
         *(
             dmc.Select(
@@ -320,7 +320,7 @@ def _ms(value: float) -> Duration:
 def _sides(aims: Sequence[Any]) -> list[dict[str, Any]]:
     """The choice of a side: `aims` as `load_form.aims` has them, and models."""
     models = [{"value": f"{MODEL}{one}", "label": f"model {one.label}"} for one in ConcurrencyModel]
-    is_grouped = any(isinstance(one, dict) for one in aims)
+    is_grouped = any(isinstance(one, dict) and "group" in one for one in aims)
     standing = aims if is_grouped else [{"group": "Listeners", "items": list(aims)}]
     return [*standing, {"group": "Models, with the endpoint's app", "items": models}]
 

@@ -19,6 +19,7 @@ from components import (
 from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.findings import verdict
+from components.listener_choices import choices, not_running
 from components.live import VIEW, LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
 from components.run_file_opener import run_file_opener
@@ -135,17 +136,18 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     fixed = span if span is not None and span.fixed else None
     runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
-    home = context.process.home
-    names, apps = traffic.listener_names(home), traffic.recorded_names(home)
+    listeners, apps = context.process.listeners(), traffic.recorded_names(context.process.home)
     hosts = dashboard().settings.load_hosts
+    aims = load_form.aims(choices(listeners), apps, hosts)
     empty = NONE_YET if fixed is None else "No load run ended in this span."
     told = load_run.result(over) if over else html.Div(empty, className="dimmed")
     shown = load_run.progress(active) if active and fixed is None else told
     return {
         "load-listener": {
-            "data": load_form.aims(names, apps, hosts),
+            "data": aims,
             "label": load_form.aim_label(apps, hosts),
         },
+        load_form.NOT_RUNNING: {"children": not_running(listeners)},
         "load-standing": {"children": verdict(standing(context, span), "/load")},
         "load-now": {"children": shown},
         "load-history": panels.grid_rows(
@@ -155,8 +157,8 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
             empty_height=EMPTY_HISTORY_PX,
         ),
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
-        **capacity.props(context, load_form.aims(names, apps, hosts), is_busy=is_busy),
-        **verdicts.props(context, load_form.aims(names, apps, hosts), is_busy=is_busy),
+        **capacity.props(context, aims, is_busy=is_busy),
+        **verdicts.props(context, aims, is_busy=is_busy),
         **load_demos.props("load", is_busy=is_busy),
     }
 
@@ -246,7 +248,7 @@ def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
     home = present_context().process.home
-    names, apps = traffic.listener_names(home), traffic.recorded_names(home)
+    listeners, apps = home.process.listeners(), traffic.recorded_names(home)
     settings = dashboard().settings
     return panels.page_frame(
         PAGE,
@@ -261,7 +263,7 @@ def layout(**_query: str) -> html.Div:
                 "nothing else; HTTPS where listeners and hosts speak it, with the handshakes in "
                 "the latency.",
                 load_form.load_form(
-                    names,
+                    listeners,
                     apps,
                     settings.load_hosts,
                     load_form.bounds_text(settings.load_max_rate, settings.load_max_seconds),
@@ -276,8 +278,10 @@ def layout(**_query: str) -> html.Div:
             ),
         ),
         panels.panel("Demos", load_demos.EXPLAINED, load_demos.demo_list("load", reason)),
-        capacity.capacity_panel(names, reason, settings.load_hosts),
-        verdicts.verdict_panel(names, compared_endpoints(settings), reason, settings.load_hosts),
+        capacity.capacity_panel(listeners, reason, settings.load_hosts),
+        verdicts.verdict_panel(
+            listeners, compared_endpoints(settings), reason, settings.load_hosts
+        ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Newest runs",

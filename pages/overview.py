@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
@@ -14,6 +15,7 @@ from components.cards import GOOD, stat, stat_card
 from components.findings import card_state, verdict
 from components.fleet import fleet_table
 from components.help import NO_REQUESTS, READ, SUPPORT, TOO_FEW
+from components.listener_choices import preferred
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_picture import PathPicture
@@ -29,6 +31,7 @@ from servescope.findings.moment import is_measured
 from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import fleet, host, latency, ports, traffic
 from servescope.queries.active_load import is_load_active
+from servescope.records.listeners import ListenerState
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ IN_SHORT: Final = (
 START_LOAD: Final = "press Start demo load or Try a demo and see where a request's time goes"
 OPEN_LISTENER: Final = "open a listener below and watch its request arrive"
 WATCH: Final = "see on the page Latency where the time of a request goes"
+START_ONE: Final = "start a listener on the page Servers, as none runs"
 WATCH_LOAD: Final = "see in the picture of the path below where the requests under way are"
 OF_SPAN: Final = "While the view is paused or past: of its whole span."
 MEAN: Final = f"Mean of the last 5 seconds. {OF_SPAN}"
@@ -152,6 +156,7 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
     evidence = gathering.moment(context, span)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
     is_busy = is_load_active(context)
+    runs = any(one.state is ListenerState.RUNNING for one in listeners)
     hosts = fleet.table(context, span)
     return (
         _cards(evidence)
@@ -162,7 +167,8 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-verdict": {"children": verdict(findings(evidence), "/")},
             "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
             "overview-start": {"display": "none" if is_busy else "block"},
-            "first-visit-idle": {"style": HIDDEN if is_busy else INLINE},
+            "first-visit-idle": {"style": INLINE if runs and not is_busy else HIDDEN},
+            "first-visit-none": {"style": HIDDEN if runs or is_busy else INLINE},
             "first-visit-busy": {"style": INLINE if is_busy else HIDDEN},
         }
         | load_demos.props("overview", is_busy=is_busy)
@@ -335,14 +341,20 @@ load_demos.connect("overview")
     prevent_initial_call=True,
 )
 def start_demo_load(_clicks: int) -> forms.Answer:
-    """Start the default run at once; the header shows it and stops it."""
-    return load_run.start(load_run.DEFAULT_REQUEST)
+    """Start the default run at once; the header shows it and stops it.
+
+    On another listener than the default one where that does not run.
+    """
+    default = load_run.DEFAULT_REQUEST
+    listener = preferred(access.context().process.listeners(), str(default.listener))
+    return load_run.start(replace(default, listener=listener))
 
 
 def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
     """Until it is dismissed, see `assets/first_visit.js`: what this is, and what to try first.
 
-    Only what this visitor can do is proposed: while load is under way nobody can start another.
+    Only what this visitor can do is proposed: while load is under way nobody can start another, and
+    while no listener runs there is nothing to load or to open.
     """
     ways = [START_LOAD] * may_act + [OPEN_LISTENER] * can_open
     return html.Div(
@@ -353,6 +365,11 @@ def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
                     html.Br(),
                     html.Span(
                         f"Try first: {', or '.join(ways or [WATCH])}.", id="first-visit-idle"
+                    ),
+                    html.Span(
+                        f"Try first: {START_ONE if may_act else WATCH}.",
+                        id="first-visit-none",
+                        style=HIDDEN,
                     ),
                     html.Span(f"Try first: {WATCH_LOAD}.", id="first-visit-busy", style=HIDDEN),
                 ]

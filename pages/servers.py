@@ -32,6 +32,7 @@ from components import (
     start_button,
 )
 from components.access import dashboard, why_not
+from components.listener_choices import choices
 from components.listeners import reach_notes
 from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
@@ -110,10 +111,9 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
 
 
 def _loadable(context: QueryContext, listeners: Sequence[ListenerStatus]) -> list[Any]:
-    """The names of the listeners that stand, of the apps that record here, and of named hosts."""
-    names = [one.name for one in listeners if not one.is_temporary]
+    """The choices of listeners that stand, of apps that record here, and of named hosts."""
     hosts = context.process.settings.load_hosts
-    return load_form.aims(names, traffic.recorded_names(context.process.home), hosts)
+    return load_form.aims(choices(listeners), traffic.recorded_names(context.process.home), hosts)
 
 
 METRICS: Final = (

@@ -47,6 +47,7 @@ def stopped(dashboard, *names):
 
 @pytest.fixture(scope="module")
 def none_runs(dashboard):
+    """Until the end of the file: tests that want a listener stand before those that use this."""
     with stopped(dashboard, *ALL):
         yield
 
@@ -69,6 +70,47 @@ def test_a_page_of_one_listener_says_that_it_is_stopped(open_page, dashboard):
         opened = open_page("/latency?listener=asgi")
         assert said(opened, "#latency-verdict", "listener-stopped") == told
     opened.until("document.querySelector('#latency-verdict [data-code=listener-stopped]') === null")
+
+
+def test_load_is_not_aimed_at_a_stopped_listener(open_page, dashboard):
+    opened = open_page("/load")
+    aim = opened.page.get_by_role("textbox", name="Listener")
+    with stopped(dashboard, "wsgi"):
+        opened.until("document.getElementById('load-listener').value === 'wsgi (stopped)'")
+        hint = opened.page.locator("#load-not-running").inner_text()
+        assert hint == "wsgi (stopped) does not run: it is started on the page Servers."
+        opened.page.get_by_role("button", name="Start", exact=True).click()
+        told = opened.page.locator("#load-answer").filter(has_text="start it first")
+        assert told.inner_text() == "The listener 'wsgi' is stopped, not running; start it first."
+        aim.click()
+        option = opened.page.get_by_role("option", name="wsgi (stopped)").first
+        assert option.get_attribute("data-combobox-disabled") == "true"
+        opened.page.reload()
+        assert aim.input_value() in ALL, "one that runs is the first choice"
+    opened.until("document.getElementById('load-not-running').textContent === ''")
+
+
+def test_a_first_visitor_is_led_to_what_can_be_tried(open_fresh_page, dashboard):
+    opened = open_fresh_page("/")
+    told = opened.page.locator(".first-visit")
+    told.get_by_text("press Start demo load").wait_for()
+    with stopped(dashboard, *ALL):
+        told.get_by_text(
+            "Try first: start a listener on the page Servers, as none runs."
+        ).wait_for()
+        assert "Start demo load" not in told.inner_text()
+    told.get_by_text("press Start demo load").wait_for()
+    assert "as none runs" not in told.inner_text()
+
+
+def test_demo_load_starts_on_a_listener_that_runs(open_page, dashboard):
+    with stopped(dashboard, "wsgi"), closing(dashboard.control) as control:
+        opened = open_page("/")
+        opened.page.get_by_role("button", name="Start demo load").click()
+        run = eventually(control.load_runs.active)
+        control.load_runs.request_stop(run.id)
+        assert run.plan.listener in {"files", "asgi"}
+        eventually(lambda: control.load_runs.active() is None)
 
 
 @pytest.mark.usefixtures("none_runs")

@@ -326,7 +326,8 @@ MOMENTS: Final = {
                     "300 of 480 requests to listener wsgi got no answer in the last 5 s, in which "
                     "it was stopped: their connections were closed first."
                 ),
-            )
+            ),
+            "none-runs": ("note", "No listener runs (wsgi is stopped): nobody answers requests."),
         },
     ),
     "one connection was closed before its answer": Case(

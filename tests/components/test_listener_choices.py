@@ -1,0 +1,39 @@
+"""The listeners that load may be aimed at, as a form offers them."""
+
+from dataclasses import replace
+
+import pytest
+
+from components.listener_choices import choices, not_running, preferred
+from servescope.records.listeners import ListenerState
+from tests.listener_statuses import LOOP, POOL
+
+STOPPED = replace(LOOP, state=ListenerState.STOPPED)
+COMPARED = replace(POOL, name="compare-prefork", is_temporary=True)
+SAID = "loop (stopped) does not run: it is started on the page Servers."
+
+
+def text(children):
+    return "".join(one if isinstance(one, str) else one.children for one in children)
+
+
+def test_one_that_does_not_run_says_so_and_cannot_be_chosen():
+    stopped = {"value": "loop", "label": "loop (stopped)", "disabled": True}
+    assert choices([POOL, STOPPED, COMPARED]) == ["pool", stopped]
+
+
+def test_the_first_choice_runs_where_any_does():
+    assert preferred([STOPPED, POOL], "pool") == "pool"
+    assert preferred([STOPPED, POOL], "loop") == "pool"
+    assert preferred([STOPPED], "pool") == "loop"
+    assert preferred([STOPPED, replace(POOL, state=ListenerState.FAILED)], "pool") == "pool"
+    assert preferred([COMPARED], "wsgi") == "wsgi", "there is none to aim at"
+
+
+@pytest.mark.usefixtures("app")
+def test_the_way_to_start_one_is_told_while_it_does_not_run():
+    assert not_running([POOL, LOOP, replace(COMPARED, state=ListenerState.STARTING)]) == []
+    assert text(not_running([POOL, STOPPED])) == SAID
+    both = [replace(POOL, state=ListenerState.FAILED), STOPPED]
+    told = "pool (failed), loop (stopped) do not run: they are started on the page Servers."
+    assert text(not_running(both)) == told
