@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _NUMBER: Final = r"json_extract(result, '$.{}')"
+_TOLD_OF: Final = "CASE result WHEN '{}' THEN progress ELSE result END"  # as the lists show it
 _TARGET: Final = (
     "coalesce(json_extract(plan, '$.scenario.flows[0].steps[0].target'),"
     " json_extract(plan, '$.target'))"  # a plan from before there were scenarios
@@ -16,9 +17,12 @@ ORDERS: Final = {
     "state": "state",
     "listener": "json_extract(plan, '$.listener')",
     "target": _TARGET,
-    "sent": _NUMBER.format("sent"),
-    "failed": "(SELECT sum(value) FROM json_each(result, '$.failed'))",
-    "errors": """json_extract(result, '$.status_classes."5xx"')""",
+    "sent": f"json_extract({_TOLD_OF}, '$.sent')",
+    "failed": f"(SELECT sum(value) FROM json_each({_TOLD_OF}, '$.failed'))",  # noqa: S608 - our own names
+    "errors": (
+        f"CASE json_type({_TOLD_OF}, '$.status_classes') WHEN 'object'"
+        f""" THEN coalesce(json_extract({_TOLD_OF}, '$.status_classes."5xx"'), 0) END"""
+    ),
     "p50": _NUMBER.format("latency_ms.p50"),
     "p99": _NUMBER.format("latency_ms.p99"),
     "max": _NUMBER.format("latency_ms.max"),
