@@ -7,11 +7,14 @@
   const scope = (window.servescope = window.servescope || {});
   const LEFT_OUT_KEY = "servescope-events-left-out";
   const RUN = "load_run";
+  const LISTENER = "listener";
   const LABEL_PX = 10;
   const LABEL_PADDING_PX = 3; // above the graph: a line at its upper edge does not touch the label
   const SPAN_PADDING_PX = LABEL_PADDING_PX + 3; // Plotly's padding in a rectangle: at its own corner
   const GAP_PX = 6; // between two labels
   const NEAR_PX = 6; // so far from the cursor an event is told of
+  const BESIDE_PX = 24; // events closer than this may share a label
+  const MOST_NAMED = 4; // in one label
   const MOST_WIDTHS = 500;
   const canvas = document.createElement("canvas").getContext("2d");
   const widths = new Map();
@@ -54,44 +57,86 @@
   }
 
   // The places of a label, as Plotly puts it: a run's within either corner of its ground, whatever
-  // the anchor; another's on either side of its line.
-  function waysOf(event, text, place, endPlace) {
+  // the anchor; that of others right of the first of their lines, or left of the last.
+  function waysOf(group, text, place, endPlace) {
     const width = widthOf(text);
-    const way = (textposition, anchor, from) => ({ text, textposition, anchor, from, to: from + width });
-    if (event[0] === RUN) {
+    const [first, last] = [group[0], group[group.length - 1]];
+    const way = (event, textposition, anchor, from) => ({ event, text, textposition, anchor, from, to: from + width });
+    if (first[0] === RUN) {
       return [
-        way("top left", "left", place(event) + SPAN_PADDING_PX),
-        way("top right", "right", endPlace(event) - SPAN_PADDING_PX - width),
+        way(first, "top left", "left", place(first) + SPAN_PADDING_PX),
+        way(first, "top right", "right", endPlace(first) - SPAN_PADDING_PX - width),
       ];
     }
     return [
-      way("end", "left", place(event) + LABEL_PADDING_PX),
-      way("end", "right", place(event) - LABEL_PADDING_PX - width),
+      way(first, "end", "left", place(first) + LABEL_PADDING_PX),
+      way(last, "end", "right", place(last) - LABEL_PADDING_PX - width),
     ];
   }
 
-  // Which events have room for a label, how much of it, and on which side: load runs first, none
-  // over another, none beyond the edges: Plotly cuts what is drawn beside the plot, in `width` pixels.
-  function labels(events, place, endPlace, width) {
-    const taken = [];
-    const found = new Map();
-    const byRank = events
-      .map((event, position) => ({ event, position }))
-      .sort((a, b) => (b.event[0] === RUN) - (a.event[0] === RUN));
-    for (const { event, position } of byRank) {
-      const texts = [...new Set([event[3], event[3].split(":")[0]])];
-      const ways = texts.flatMap((text) => waysOf(event, text, place, endPlace));
-      const way = ways.find(
-        ({ from, to }) =>
-          from >= LABEL_PADDING_PX &&
-          to <= width - LABEL_PADDING_PX &&
-          !taken.some(([a, b]) => from < b + GAP_PX && to > a - GAP_PX),
-      );
-      if (!way) continue;
-      taken.push([way.from, way.to]);
-      found.set(position, way);
+  // What a label may say of events that stand together, the most telling first: whatever it says is
+  // of all of them.
+  function textsOf(group) {
+    const texts = [...new Set(group.map(([, , , text]) => text))];
+    if (group.length === 1) return [...new Set([texts[0], texts[0].split(":")[0]])];
+    const named = group.every(([kind]) => kind === LISTENER);
+    const parts = named ? texts.map((text) => text.match(/^(\S+?)(:? .*)$/)) : [null];
+    const changes = new Set(parts.map((part) => part?.[2]));
+    const told = [];
+    if (texts.length === 1) {
+      told.push(`${texts[0]} ${group.length} times`);
+    } else if (changes.size === 1 && parts[0]) {
+      const [change] = changes;
+      if (texts.length <= MOST_NAMED) told.push(parts.map((part) => part[1]).join(", ") + change);
+      told.push(`${texts.length} listeners${change}`);
+    } else if (texts.length <= MOST_NAMED) {
+      told.push(texts.join(", "));
     }
-    return found;
+    return [...told, `${group.length} events`];
+  }
+
+  // Labels of the events, none over another, none beyond the edges: Plotly cuts what is drawn beside
+  // the plot, in `width` pixels. Load runs come first. Others that stand too close for a label each
+  // have one together, as short as it can be at first, so that as many as possible have one.
+  function labels(events, place, endPlace, width) {
+    const groups = [];
+    const isFree = ({ from, to }) =>
+      from >= LABEL_PADDING_PX &&
+      to <= width - LABEL_PADDING_PX &&
+      !groups.some(({ way }) => way && from < way.to + GAP_PX && to > way.from - GAP_PX);
+    const find = (group, texts) =>
+      texts.flatMap((text) => waysOf(group, text, place, endPlace)).find(isFree);
+    const shortest = (group) => textsOf(group).slice(-1);
+    for (const event of events.filter(([kind]) => kind === RUN)) {
+      const way = find([event], textsOf([event]));
+      if (way) groups.push({ members: [event], way });
+    }
+    let before = null;
+    for (const event of events.filter(([kind]) => kind !== RUN)) {
+      const way = find([event], shortest([event]));
+      if (way || !before || !isBeside(before, place(event), place)) {
+        before = { members: [event], way };
+        groups.push(before);
+        continue;
+      }
+      const alone = before.way;
+      before.way = null; // it is to be free for the label of all
+      before.way = find([...before.members, event], shortest([...before.members, event]));
+      if (before.way) before.members.push(event);
+      else before.way = alone;
+    }
+    for (const group of groups) {
+      const short = group.way;
+      group.way = null;
+      group.way = find(group.members, textsOf(group.members)) || short;
+    }
+    return new Map(groups.filter(({ way }) => way).map(({ way }) => [way.event, way]));
+  }
+
+  // Whether an event stands so close to others that it looks like one of them.
+  function isBeside({ members, way }, at, place) {
+    const last = place(members[members.length - 1]);
+    return at - last <= BESIDE_PX || Boolean(way && at >= way.from - GAP_PX && at <= way.to + GAP_PX);
   }
 
   function shapes(layout, clientWidth, [from, to], shown) {
@@ -102,9 +147,9 @@
     const pixel = (second) => ((second - from) / (to - from)) * width;
     const events = drawn();
     const labelled = labels(events, (event) => pixel(start(event)), (event) => pixel(end(event)), width);
-    return events.map((event, position) => {
+    return events.map((event) => {
       const isSpan = event[0] === RUN;
-      const label = labelled.get(position);
+      const label = labelled.get(event);
       return {
         type: isSpan ? "rect" : "line",
         layer: isSpan ? "below" : "above",

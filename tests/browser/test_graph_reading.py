@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 import urllib.request
+from contextlib import closing
+from itertools import count
 
 import pytest
 
@@ -40,6 +42,7 @@ MOMENTS = """() => [...document.querySelectorAll(".live-graph")].map(graph => {
     if (!line || line.hidden || !axis) return null;
     return Math.round(1000 * (parseFloat(line.style.left) - axis._offset) / axis._length) / 1000;
 })"""
+NUMBERS = count(1)
 LABELS = """id => {
     const box = document.getElementById(id).getBoundingClientRect();
     // Plotly cuts what a shape draws beside the plot.
@@ -441,6 +444,32 @@ def test_the_label_of_a_run_that_has_just_begun_ends_within_the_graph(open_page,
     found = f"id => ({LABELS})(id)"
     opened.until(f"id => ({found})(id).texts.includes('{run.text}')", "overview-requests")
     assert opened.page.evaluate(found, "overview-requests")["cut"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [
+        (["files stopped", "wsgi stopped", "asgi stopped"], "files, wsgi, asgi stopped"),
+        ([f"app{number} stopped" for number in range(5)], "5 listeners stopped"),
+        (["wsgi changed"] * 3, "wsgi changed 3 times"),
+        (["wsgi stopped", "wsgi started"], "wsgi stopped, wsgi started"),
+        (
+            ["wsgi: other addresses denied", "asgi stopped"],
+            "wsgi: other addresses denied, asgi stopped",
+        ),
+    ],
+    ids=["three stopped", "five stopped", "one changed", "restarted", "of two kinds"],
+)
+def test_events_of_one_moment_have_a_label_that_tells_of_all(open_page, asked, changes, label):
+    begin = int(time.time()) - 1_000 * next(NUMBERS)  # a span of its own, before any data
+    with closing(asked.control) as control:
+        for number, text in enumerate(changes):
+            at = begin + 3 + number / 50
+            control.events.add(Event(EventKind.LISTENER, at, text, at))
+    opened = open_page(f"/host?from={begin}&to={begin + 10}").wait_drawn("host-cpu")
+    found = f"id => ({LABELS})(id)"
+    opened.until(f"id => ({found})(id).texts.join() === '{label}'", "host-cpu")
+    assert opened.page.evaluate(found, "host-cpu")["cut"] == []
 
 
 def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, asked):
