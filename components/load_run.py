@@ -329,8 +329,6 @@ def _count(value: float | None) -> str:
     return units.NOTHING if value is None else f"{int(value):,}"
 
 
-
-
 def ms(milliseconds: float | None) -> str:
     """A duration with its unit."""
     return units.text(None if milliseconds is None else milliseconds / 1e3, "s")

@@ -8,7 +8,9 @@ from pathlib import Path
 VERSION = "4.14.1"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "servescope"
 GRAVE = ("critical", "serious")
-RUN = "() => axe.run(document, {resultTypes: ['violations']})"
+RUN = "options => axe.run(document, {resultTypes: ['violations'], ...options})"
+OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+"""The rules that judge colours, which differ from scheme to scheme: a third of the work."""
 
 
 # axe judges the contrast of texts alone, and of no text that is disabled.
@@ -76,14 +78,18 @@ def source():
     return file.read_text()
 
 
-def grave_violations(page):
-    """Each grave violation with its elements, as lines to read."""
+def grave_violations(page, options=None):
+    """Each grave violation with its elements, as lines to read.
+
+    With OF_COLOURS of the rules about colours alone: for a page that has passed all in the other
+    scheme, and has not changed since.
+    """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(source())
     return [
         f"{found['impact']} {found['id']}: {' '.join(map(str, node['target']))}"
         f" {node['html'][:120]} {node['failureSummary']}"
-        for found in page.evaluate(RUN)["violations"]
+        for found in page.evaluate(RUN, options or {})["violations"]
         if found["impact"] in GRAVE
         for node in found["nodes"]
     ]

@@ -59,6 +59,7 @@ FLAGS = [
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
 VIEWPORT = {"width": 1280, "height": 720}
 """The one that playwright gives a context without."""
+SMALL = {"viewport": VIEWPORT}
 WITHOUT_GRAPHS = "Learn"
 """A page that costs next to nothing to come to."""
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -442,11 +443,12 @@ def look(chromium, left_pages):
     """Open a page of a running dashboard: `look(running, path)`."""
     opened = []
 
-    def open_it(running, path="/"):
-        opened.append(Watched(left_pages.take(chromium, {}, running.url), running.url))
-        return opened[-1].open(path)
+    def open_it(running, path="/", context=SMALL):
+        watched = Watched(left_pages.take(chromium, context, running.url), running.url)
+        opened.append((watched, context))
+        return watched.open(path)
 
     yield open_it
-    for watched in opened:
+    for watched, context in opened:
         watched.unwatch()
-        left_pages.leave(watched.page, {}, watched.base)
+        left_pages.leave(watched.page, context, watched.base)

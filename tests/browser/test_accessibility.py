@@ -9,24 +9,24 @@ import signal
 
 import pytest
 
-from tests.axe import colours_of_boxes, grave_violations, unseen_buttons
-from tests.browser.conftest import DESKTOP, PHONE, Watched
-from tests.processes import Dashboards
+from tests.axe import OF_COLOURS, colours_of_boxes, grave_violations, unseen_buttons
+from tests.browser.conftest import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
 
-SCHEMES = ("light", "dark")
+SCHEMES = {"light": {}, "dark": OF_COLOURS}
+"""What axe is asked in each."""
 DEVICES = {"desktop": DESKTOP, "phone": PHONE}
 
 
 def found_in_both_schemes(opened, name):
     found = []
-    for scheme in SCHEMES:
+    for scheme, options in SCHEMES.items():
         opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         opened.until(
             "scheme => document.documentElement.dataset.mantineColorScheme === scheme", scheme
         )
-        found += [f"{name}, {scheme}: {line}" for line in grave_violations(opened.page)]
+        found += [f"{name}, {scheme}: {line}" for line in grave_violations(opened.page, options)]
     return found
 
 
@@ -49,18 +49,13 @@ def test_nor_has_what_a_person_opens(open_page, device):
     assert found_in_both_schemes(opened, "processes") == []
 
 
-def test_nor_has_a_page_without_a_connection(chromium, tmp_path):
-    dashboards = Dashboards(tmp_path)
-    running = dashboards()
-    page = chromium.new_page(**DESKTOP)
-    opened = Watched(page, running.url).open("/").wait_drawn("overview-host")
+def test_nor_has_a_page_without_a_connection(start_dashboard, look):
+    running = start_dashboard()
+    opened = look(running, context=DESKTOP).wait_drawn("overview-host")
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait(10)
     opened.until("document.documentElement.dataset.standing === 'gone'")
-    found = found_in_both_schemes(opened, "no connection")
-    page.close()
-    dashboards.end()
-    assert found == []
+    assert found_in_both_schemes(opened, "no connection") == []
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/no/such/page"])

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tests.axe import grave_violations, unseen_buttons, unseen_fields
+from tests.axe import OF_COLOURS, grave_violations, unseen_buttons, unseen_fields
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.page_files import live_pages
 
@@ -58,11 +58,15 @@ def check(opened, path, scheme):
     check_fit(opened, path, scheme)
 
 
-def grave(opened, name, scheme):
-    """What axe finds, and fields and buttons that are hardly seen; no colour is on its way then."""
+def check_closed(navigation_link):
+    assert not navigation_link.is_visible() or navigation_link.bounding_box()["x"] < 0
+
+
+def grave(opened, name, scheme, options=None):
+    """What axe finds, and fields and buttons that are hardly seen; no colour is on its way."""
     opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     lines = [
-        *grave_violations(opened.page),
+        *grave_violations(opened.page, options),
         *unseen_fields(opened.page),
         *unseen_buttons(opened.page),
     ]
@@ -74,18 +78,22 @@ def grave(opened, name, scheme):
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_navigation_leads_to_every_page_and_axe_finds_nothing_grave(open_page, device):
-    """By turns a page opens dark and is made light, and the other way round."""
+    """By turns a page opens dark and is made light, and the other way round.
+
+    On a phone the navigation is opened for each page, and closes by itself.
+    """
     schemes, found = SCHEMES, []
     opened = open_page("/", DEVICES[device] | {"color_scheme": schemes[0]})
     for path, (name, _) in PAGES.items():
         if path != "/":
             if device == "phone":
+                check_closed(opened.page.locator("nav").get_by_role("link", name=name, exact=True))
                 opened.page.locator("#burger").click()
             opened.follow(name)
-        for scheme in schemes:
+        for scheme, options in zip(schemes, (None, OF_COLOURS), strict=True):
             opened.page.emulate_media(color_scheme=scheme)
             check(opened, path, scheme)
-            found += grave(opened, name, scheme)
+            found += grave(opened, name, scheme, options)
         schemes = schemes[::-1]
     assert found == []
 
@@ -103,38 +111,20 @@ def test_a_page_opens_by_its_address(open_page, path, surroundings):
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_pages_of_runs_open_and_fit_and_axe_finds_nothing_grave(open_page, run_pages, device):
-    opened, found = open_page("/host", DEVICES[device]), []
+    opened, found = None, []
     for path, heading in run_pages.items():
-        opened.page.emulate_media(color_scheme=SCHEMES[0])
-        opened.open(path).until(
-            "text => document.querySelector('h1').textContent === text", heading
-        )
+        if opened is None:
+            opened = open_page(path, DEVICES[device] | {"color_scheme": SCHEMES[0]})
+        else:
+            opened.page.emulate_media(color_scheme=SCHEMES[0])
+            opened.open(path)
+        opened.until("text => document.querySelector('h1').textContent === text", heading)
         opened.wait_poll_answered()
-        for scheme in SCHEMES:
+        for scheme, options in zip(SCHEMES, (None, OF_COLOURS), strict=True):
             opened.page.emulate_media(color_scheme=scheme)
             check_fit(opened, path, scheme)
-            found += grave(opened, path, scheme)
+            found += grave(opened, path, scheme, options)
     assert found == []
-
-
-def test_the_form_of_a_run_cuts_none_of_its_choices(open_page):
-    opened = open_page("/load", PHONE)
-    opened.page.locator(".more > summary").press("Enter")
-    schedule = opened.page.locator("#load-kind")
-    for name in ("Poisson", "Ramp", "Steps", "Spike", "Users"):
-        schedule.click()
-        opened.page.get_by_role("option", name=name).click()
-        cut = "field => field.scrollWidth > field.clientWidth"
-        assert not schedule.evaluate(cut), schedule.input_value()
-
-
-def test_the_navigation_opens_and_closes_on_a_phone(open_page):
-    opened = open_page("/", PHONE)
-    link = opened.page.get_by_role("link", name="Host", exact=True)
-    assert not link.is_visible() or link.bounding_box()["x"] < 0
-    opened.page.locator("#burger").click()
-    link.click()
-    opened.until("document.querySelector('h1')?.textContent === 'Host'")
 
 
 def test_an_unknown_address_is_a_page_that_leads_back(open_page):
@@ -148,9 +138,8 @@ def test_an_unknown_address_is_a_page_that_leads_back(open_page):
 
 
 def test_dark_and_light_are_one_click_apart_and_remembered(open_page):
-    opened = open_page("/", DESKTOP | {"color_scheme": "dark"})
+    opened = open_page("/learn", DESKTOP | {"color_scheme": "dark"})
     scheme = "document.documentElement.dataset.mantineColorScheme"
-    opened.wait_drawn("overview-host")
     opened.page.get_by_label("Dark or light").click()
     opened.until(f"{scheme} === 'light'")
     opened.page.reload()
@@ -162,7 +151,7 @@ def test_dark_and_light_are_one_click_apart_and_remembered(open_page):
     ("page", "grid"), [("ports", "ports-sockets"), ("requests", "requests-log")]
 )
 def test_a_table_that_waits_for_its_rows_does_not_say_that_there_are_none(open_page, page, grid):
-    opened = open_page("/host")
+    opened = open_page("/learn")
 
     def hold_the_poll(route):
         if f'"output":"{page}-delta.data"' not in route.request.post_data:
@@ -193,31 +182,39 @@ def test_no_stage_of_the_path_cuts_what_it_says(open_page, device):
         assert len(set(opened.page.evaluate(tops, ".path-times"))) == 1, "on one level"
 
 
+READ_BY = {
+    ("/ports", "ports-sockets"): ["Port", "Ours", "Process", "Waiting"],
+    ("/load", "load-history"): ["Run", "Plan", "p99"],
+}
+"""The columns by which a row of a table is read on a phone, whose others are beside them."""
+
+
 @pytest.mark.usefixtures("two_runs")
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(
-    ("page", "table"), [("/ports", "ports-sockets"), ("/load", "load-history")]
-)
-def test_the_titles_of_a_table_are_whole(open_page, device, page, table):
+@pytest.mark.parametrize(("page", "table"), READ_BY)
+def test_a_table_has_whole_titles_and_what_a_row_is_read_by_is_in_sight(
+    open_page, device, page, table
+):
     opened = open_page(page, DEVICES[device])
     opened.page.locator(f"#{table}").scroll_into_view_if_needed()
+    check_titles_are_whole(opened, table)
+    check_no_cell_is_empty_and_nothing_lies_below_the_rows(opened, table)
+    if device == "phone":
+        check_columns_are_in_sight(opened, page, table)
+    if table == "load-history":
+        check_rows_of_the_newest_runs_are_whole(opened)
+    if (device, page) == ("phone", "/load"):
+        check_the_form_of_a_run_cuts_none_of_its_choices(opened)
+
+
+def check_titles_are_whole(opened, table):
     opened.until(f"document.querySelectorAll('#{table} .ag-header-cell-text').length > 2")
     opened.until(f"document.querySelector('#{table} .ag-row') !== null")
     cut = opened.page.evaluate(CUT, [f"#{table} .ag-header-cell-label", ".ag-body"])
     assert cut == []
 
 
-@pytest.mark.usefixtures("two_runs")
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(
-    ("page", "table"), [("/ports", "ports-sockets"), ("/load", "load-history")]
-)
-def test_no_cell_of_a_table_is_empty_and_nothing_lies_below_its_rows(
-    open_page, device, page, table
-):
-    opened = open_page(page, DEVICES[device])
-    opened.page.locator(f"#{table}").scroll_into_view_if_needed()
-    opened.until(f"document.querySelector('#{table} .ag-row .ag-cell') !== null")
+def check_no_cell_is_empty_and_nothing_lies_below_the_rows(opened, table):
     opened.until(
         f"[...document.querySelectorAll('#{table} .ag-row .ag-cell')]"
         ".every(cell => cell.innerText.trim())"
@@ -233,19 +230,7 @@ def test_no_cell_of_a_table_is_empty_and_nothing_lies_below_its_rows(
     )
 
 
-READ_BY = {
-    ("/ports", "ports-sockets"): ["Port", "Ours", "Process", "Waiting"],
-    ("/load", "load-history"): ["Run", "Plan", "p99"],
-}
-"""The columns by which a row of a table is read on a phone, whose others are beside them."""
-
-
-@pytest.mark.usefixtures("two_runs")
-@pytest.mark.parametrize(("page", "table"), READ_BY)
-def test_on_a_phone_the_columns_a_row_is_read_by_are_in_sight(open_page, page, table):
-    opened = open_page(page, PHONE)
-    opened.page.locator(f"#{table}").scroll_into_view_if_needed()
-    opened.until(f"document.querySelector('#{table} .ag-row') !== null")
+def check_columns_are_in_sight(opened, page, table):
     cells = f"[...document.querySelectorAll('#{table} .ag-header-cell')]"
     opened.until(f"{cells}.length > {len(READ_BY[page, table])}")
     opened.until(f"{cells}.every(cell => cell.innerText.trim())")  # drawn after their cells
@@ -256,6 +241,21 @@ def test_on_a_phone_the_columns_a_row_is_read_by_are_in_sight(open_page, page, t
     assert seen == READ_BY[page, table]
     if table == "ports-sockets":
         assert opened.page.evaluate(CUT, [f"#{table} .ag-cell[col-id=port]", "input"]) == []
+
+
+def check_rows_of_the_newest_runs_are_whole(opened):
+    opened.page.locator("#load-history a[data-page]").first.wait_for()
+    assert opened.page.evaluate(CUT, ["#load-history .ag-row", "input"]) == []
+
+
+def check_the_form_of_a_run_cuts_none_of_its_choices(opened):
+    opened.page.locator(".more > summary").press("Enter")
+    schedule = opened.page.locator("#load-kind")
+    for name in ("Poisson", "Ramp", "Steps", "Spike", "Users"):
+        schedule.click()
+        opened.page.get_by_role("option", name=name).click()
+        cut = "field => field.scrollWidth > field.clientWidth"
+        assert not schedule.evaluate(cut), schedule.input_value()
 
 
 def test_on_a_phone_no_table_of_requests_has_to_be_scrolled_sideways(open_page, dashboard):
@@ -276,12 +276,3 @@ def test_on_a_phone_no_table_of_requests_has_to_be_scrolled_sideways(open_page, 
         )
         assert all(shown), "each figure has its name beside it"
         assert not opened.page.locator(f"#{table} th").first.is_visible()
-
-
-@pytest.mark.usefixtures("two_runs")
-@pytest.mark.parametrize("device", DEVICES)
-def test_the_rows_of_the_newest_runs_are_whole(open_page, device):
-    opened = open_page("/load", DEVICES[device])
-    opened.page.locator("#load-history").scroll_into_view_if_needed()
-    opened.page.locator("#load-history a[data-page]").first.wait_for()
-    assert opened.page.evaluate(CUT, ["#load-history .ag-row", "input"]) == []
