@@ -1,13 +1,16 @@
 """A person starts load, watches it, reads its result, and finds the same figures everywhere."""
 
 import itertools
+import re
+import time
 import urllib.request
 from contextlib import closing
 
 import pytest
 
 from servescope.records.load import LoadPlan, RunState
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, WITHIN_S
+from tests.commands.served import Served
 from tests.faults.test_handover import total_requests
 from tests.processes import eventually
 
@@ -75,6 +78,98 @@ def test_the_answer_of_start_goes_with_the_end_of_its_run(open_page):
     opened.page.locator("#run-stop").click()
     opened.page.locator("#run-strip").wait_for(state="hidden")
     opened.until("document.getElementById('load-answer').textContent === ''")
+
+
+UNDER_WAY = """id => {
+    const place = document.getElementById(id);
+    const texts = selector => [...place.querySelectorAll(selector)].map(one => one.innerText);
+    const [names, values] = [texts('.figures span'), texts('.figures b')];
+    return {
+        figures: Object.fromEntries(names.map((name, at) => [name, values[at]])),
+        bad: texts('.figures .bad span'),
+        facts: texts('.facts dd'),
+    };
+}"""
+"""The figures of a run under way, all of one moment."""
+
+
+@pytest.fixture
+def refusing_run(dashboard):
+    """A run under way at a server that has room for two connections, and refuses the others."""
+    options = ("--name", "crowded", "--port", "0", "--max-connections", "2")
+    app = "tests.browser.situation_apps:app"
+    with closing(Served(dashboard.folder, app, *options)), closing(dashboard.control) as control:
+        eventually(lambda: dashboard.listener("crowded"), WITHIN_S)
+        plan = LoadPlan.constant("crowded", "/sleep?ms=500", 150, 120)
+        run_id = control.load_runs.request(plan, time.time()).id
+        yield run_id
+        if control.load_runs.by_id(run_id).state is RunState.RUNNING:
+            control.load_runs.request_stop(run_id)
+        eventually(lambda: control.load_runs.by_id(run_id).state is RunState.STOPPED, WITHIN_S)
+
+
+def counts_under_way(opened, place):
+    """What a page says its run came to; sentence, figures and facts agree."""
+    told = opened.page.evaluate(UNDER_WAY, place)
+    shown = {
+        name: int(value.replace(",", ""))
+        for name, value in told["figures"].items()
+        if re.fullmatch(r"[\d,]+", value)
+    }
+    assert "of these 5xx" in told["bad"]
+    assert shown["sent"] == shown["answered"] + shown["failed"] + shown["awaited"]
+    by_status = dict(re.findall(r"(\d{3}): ([\d,]+)", told["facts"][0]))
+    assert int(by_status["503"].replace(",", "")) == shown["of these 5xx"]
+    answers = sum(int(count.replace(",", "")) for count in by_status.values())
+    assert answers == shown["answered"]
+    assert shown["of these 5xx"] > 0.5 * shown["answered"]
+    (p99,) = (value for name, value in told["figures"].items() if name.startswith("p99, last "))
+    assert re.fullmatch(r"(≥ )?[\d.,]+ (ms|s)", p99)
+    return shown
+
+
+SAYS = """([id, code]) => {
+    const said = document.querySelector(`#${id} .finding[data-code=${code}].bad`)?.innerText || '';
+    const place = document.getElementById(id === 'load-now' ? id : 'one-run-outcome');
+    const figure = name => [...place.querySelectorAll('.figures div')]
+        .find(one => one.firstChild.innerText.startsWith(name))?.lastChild.innerText;
+    const [errors, answered] = [figure('of these 5xx'), figure('answered')];
+    return Boolean(figure('5xx now') && figure('p99, last ')) && said.startsWith(
+        `${errors} of ${answered} answers of listener crowded to the load generator were server ` +
+        'errors (5xx) so far.');
+}"""
+"""Whether the verdict says of the answers what the figures beside it say."""
+
+
+def test_a_run_under_way_says_how_many_of_its_requests_were_refused(
+    open_page, dashboard, refusing_run
+):
+    opened = open_page("/load")
+    opened.until(SAYS, ["load-now", "run-server-errors"])
+    on_load = counts_under_way(opened, "load-now")
+    opened.page.locator("#load-now").get_by_role("link", name=f"Run {refusing_run}:").click()
+    opened.until("document.getElementById('one-run-outcome') !== null")
+    opened.until(SAYS, ["one-run-verdict", "run-server-errors"])
+    on_its_page = counts_under_way(opened, "one-run-outcome")
+    assert on_its_page["of these 5xx"] >= on_load["of these 5xx"]
+    errors = opened.page.locator("#one-run-errors")
+    errors.get_by_text("status 503").wait_for()
+    assert "Of those that have ended" in errors.inner_text()
+    opened.page.get_by_role("link", name="All runs").click()
+    row = opened.page.locator(f"tr[data-run='{refusing_run}']")
+    row.get_by_text("running", exact=True).wait_for()
+    listed = row.locator("[data-name='5xx']")
+    assert int(listed.inner_text().replace(",", "")) >= on_its_page["of these 5xx"]
+    assert listed.locator(".bad-text").count() == 1
+    opened.page.locator("#run-stop").click()
+    row.get_by_text("stopped", exact=True).wait_for()
+    run = newest_run(dashboard)
+    ended_with = f"{run.result['status_classes']['5xx']:,}"
+    opened.until(
+        "([id, text]) => document.querySelector(`tr[data-run='${id}'] [data-name='5xx']`)"
+        ".innerText === text",
+        [refusing_run, ended_with],
+    )
 
 
 def test_a_phone_says_how_current_the_page_is_while_a_run_goes_on(open_page, dashboard):
