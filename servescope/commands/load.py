@@ -268,7 +268,7 @@ def _follow(generator: GeneratorProcess, plan: LoadPlan, interrupted: list[int])
             progress.to_json(), plan.seconds, plan.scenario.timeout_seconds, terminal
         )
         if terminal.is_terminal:
-            sys.stderr.write(f"\r\x1b[K{line[: terminal.columns + 9]}")
+            sys.stderr.write(f"\r\x1b[K{line}")
         elif progress.elapsed_s >= next_line_s:
             next_line_s = progress.elapsed_s + plan.seconds / PLAIN_LINES
             sys.stderr.write(f"{line}\n")

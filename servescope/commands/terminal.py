@@ -28,6 +28,8 @@ MOST_BARS: Final = 12
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _BAR_COLUMNS: Final = 40
+_PROGRESS_COLUMNS: Final = 20
+_FEW_PROGRESS_COLUMNS: Final = 8
 _RESET: Final = "\x1b[0m"
 _COLOURS: Final = {"good": "\x1b[32m", "warn": "\x1b[33m", "bad": "\x1b[31m", "dim": "\x1b[2m"}
 _SEVERITY_COLOURS: Final = {
@@ -83,24 +85,34 @@ def progress_line(
 ) -> str:
     """How far a run is, in one line: bar, time, answers and failures, p99 of the newest seconds.
 
-    After its schedule of `seconds` the requests that it still awaits.
+    After its schedule of `seconds` the requests that it still awaits. What a terminal has no room
+    for is left out whole, the last first.
     """
     elapsed = min(float(progress["elapsed_s"]), seconds)
     share = elapsed / seconds if seconds else 1.0
-    bar = terminal.bar(share, 20).ljust(20)
     failed = sum(progress["failed"].values())
     errors = run_progress.server_errors(progress)
     p99 = run_progress.p99(progress, timeout_s)
     parts = [
-        f"[{bar}] {_how_far(progress, elapsed, seconds)}",
-        f"{progress['answered']:,} answered",
-        *([terminal.coloured(f"{errors:,} of them 5xx", "bad")] if errors else []),
-        terminal.coloured(f"{failed:,} failed", "bad" if failed else ""),
-        f"{units.text(progress['answered_per_s'], '{request}/s')}",
+        (_how_far(progress, elapsed, seconds), ""),
+        (f"{progress['answered']:,} answered", ""),
+        *([(f"{errors:,} of them 5xx", "bad")] if errors else []),
+        (f"{failed:,} failed", "bad" if failed else ""),
+        (f"{units.text(progress['answered_per_s'], '{request}/s')}", ""),
     ]
     if p99.seconds is not None:
-        parts.append(f"{run_progress.p99_name(progress)}: {p99.text.replace('≥', '>=')}")
-    return "  ".join(parts)
+        parts.append((f"{run_progress.p99_name(progress)}: {p99.text.replace('≥', '>=')}", ""))
+    bar_columns = _PROGRESS_COLUMNS
+
+    def columns() -> int:
+        return len(f"[{'':{bar_columns}}] " + "  ".join(text for text, _ in parts))
+
+    if terminal.is_terminal and columns() > terminal.columns:
+        bar_columns = _FEW_PROGRESS_COLUMNS
+        while len(parts) > 1 and columns() > terminal.columns:
+            parts.pop()
+    bar = terminal.bar(share, bar_columns).ljust(bar_columns)
+    return f"[{bar}] " + "  ".join(terminal.coloured(text, colour) for text, colour in parts)
 
 
 def _how_far(progress: Mapping[str, Any], elapsed: float, seconds: float) -> str:

@@ -204,3 +204,33 @@ def test_progress_is_one_line():
     assert progress_line(refused, 30, 10, Terminal()).endswith(
         "1,500 answered  1,350 of them 5xx  2 failed  99.8 req/s"
     ), "of too few requests there is no p99"
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (114, ["[##########          ] 15 of 30 s", "1,500 answered", "5xx", "failed", "12.3 ms"]),
+        (113, ["[####    ] 15 of 30 s", "1,500 answered", "5xx", "failed", "/s", "s: 12.3 ms"]),
+        (101, ["[####    ] 15 of 30 s", "1,500 answered", "5xx", "2 failed", "99.8 req/s"]),
+        (60, ["[####    ] 15 of 30 s", "1,500 answered", "1,350 of them 5xx"]),
+        (20, ["[####    ] 15 of 30 s"]),
+    ],
+)
+def test_progress_leaves_out_whole_what_a_terminal_has_no_room_for(columns, told):
+    progress = {
+        "elapsed_s": 15.2, "answered": 1_500, "failed": {"refused": 2, "reset": 0},
+        "answered_per_s": 99.8, "p99_ms": 12.34, "p99_over_s": 2.001, "in_flight": 8,
+        "status_classes": {"2xx": 150, "5xx": 1_350},
+    }  # fmt: skip
+    terminal = Terminal(is_terminal=True, columns=columns, has_colour=True)
+    line = progress_line(progress, 30, 10, terminal)
+    plain = re.sub(r"\x1b\[\d+m", "", line)
+    assert len(plain) <= max(columns, len(told[0]))
+    assert plain.startswith(told[0])
+    assert all(text in plain for text in told)
+    assert plain.endswith(told[-1])
+    assert (
+        line.count("\x1b[31m")
+        == line.count("\x1b[0m")
+        == sum("failed" in one or "5xx" in one for one in told)
+    )
