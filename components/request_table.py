@@ -23,6 +23,7 @@ from servescope.queries.request_words import (
     route_words,
     status_words,
 )
+from servescope.queries.traffic import TO_NOBODY
 from servescope.recording.detail_threshold import DETAILS_PER_SECOND, ERRORS_PER_SECOND
 from servescope.sentences import counted
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from servescope.queries.span import Span
 
 SAMPLE: Final = (
-    f"Kept in detail are, of each process and second, every error up to {ERRORS_PER_SECOND}, each "
-    "request that is slower than all before it in the second, and "
+    f"Kept in detail are, of each process and second, up to {ERRORS_PER_SECOND} errors and "
+    "requests without an answer, each request that is slower than all before it in the second, and "
     f"{DETAILS_PER_SECOND} others. Counted are all."
 )
 EMPTY: Final = "No request that is kept in this span matches."
@@ -259,7 +260,7 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
             ),
             html.Td(took, className="number took"),
             html.Td(
-                html.Span(status_of(row), className=f"status {state}"),
+                _status(row, f"status {state}"),
                 className="number",
             ),
             in_stage,
@@ -271,6 +272,14 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
         ],
         **attributes(data_request=str(row.id)),
     )
+
+
+def _status(row: LogRow, class_name: str) -> html.Span:
+    """Status code, and below it whether the answer reached nobody: the column stays narrow."""
+    parts: list[Component | str] = [status_words(row.status)]
+    if row.is_to_nobody:
+        parts += [html.Br(), TO_NOBODY]
+    return html.Span(parts, className=class_name)
 
 
 def _facet(title: str, facet: Facet, chosen: str) -> html.Div:

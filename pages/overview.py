@@ -284,9 +284,7 @@ def _left_out(now: TotalsEvidence) -> str:
 
 def _errors_note(now: TotalsEvidence, of_window: str) -> str:
     """Of when the share is, or why there is none; and what failed without an error."""
-    said = f"5xx in {of_window}"
-    if now.answers == 0:
-        said = f"no {'answer' if now.requests else 'request'} in {of_window}"
+    said = f"no answer in {of_window}" if now.answers == 0 else f"5xx in {of_window}"
     if now.answers_to_nobody:
         said += f"; {now.answers_to_nobody:,} reached nobody"
     if now.unanswered:

@@ -150,7 +150,7 @@ class _Call:
             if known is None:
                 known = recording.learn(kind, _labels(*kind))
             end_ns = recording.record(known.key, flags, received, sent, *times)
-            if end_ns or status >= FIRST_ERROR_STATUS:
+            if end_ns or status >= FIRST_ERROR_STATUS or not status:
                 recording.record_detail(
                     end_ns, known, flags, received, sent, times, lambda: _tell_client(scope)
                 )

@@ -1,4 +1,7 @@
-"""The requests kept in detail: every error, the slowest of each second, and some others."""
+"""The requests kept in detail: every error, the slowest of each second, and some others.
+
+A request without an answer, whose status is 0, counts as an error.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 class DetailThreshold:
-    """Until when no detail is wanted but of a failed request, or of one that took longer.
+    """Until when no detail is wanted but of an error, or of a request that took longer.
 
     A recorder compares a request with `until_ns` (or `until_s`), `above_ns` and the status first,
     and asks `wants` only when one of them is exceeded. Threads may race here: the worst is a detail
@@ -51,7 +54,8 @@ class DetailThreshold:
             self._second_ends_ns = self._second_began_ns + _SECOND_NS
             self._kept = self._errors = 0
             self._slowest_ns = self.above_ns = 0.0
-        if status >= FIRST_ERROR_STATUS and self._errors < ERRORS_PER_SECOND:
+        is_error = status >= FIRST_ERROR_STATUS or not status
+        if is_error and self._errors < ERRORS_PER_SECOND:
             self._errors += 1
             return True
         if total_ns > self._slowest_ns:

@@ -140,6 +140,7 @@ class Connection:
         "now_ns",
         "record",
         "unsent",
+        "was_cut_off",
     )
 
     def __init__(
@@ -158,6 +159,7 @@ class Connection:
         self.deadline_ns = 0
         self.unsent: Unsent | None = None
         self.is_closed = False
+        self.was_cut_off = False  # by the server, while somebody used it: at the end of a stop
         self.is_lingering = False
         # For models with a selector: who owns the connection, and what epoll reports of it.
         self.is_parked = False
@@ -237,7 +239,7 @@ class Connection:
 
         The kernel takes bytes for nobody, too.
         """
-        if now - exchange.first_byte_ns + exchange.kernel_ns < LOOK_FROM_NS:
+        if now - exchange.first_byte_ns + exchange.kernel_ns < LOOK_FROM_NS or self.was_cut_off:
             return
         poll = select.poll()
         poll.register(self.descriptor, select.POLLRDHUP)
@@ -325,13 +327,20 @@ class Connection:
             self._drop_unsent(exchange)
             exchange.aborted = True
             exchange.flags |= flags
+            self.note_cut_off(exchange)
             self.record(exchange)
+
+    def note_cut_off(self, exchange: Exchange) -> None:
+        """An answer that begins after the server has closed the connection is none."""
+        if self.was_cut_off and not exchange.bytes_sent:
+            exchange.status = 0
 
     def record_if_not_yet(self) -> None:
         """Record a response that did not reach its last byte."""
         exchange = self.conversation.exchange
         if exchange is not None and not exchange.is_recorded and self.unsent is None:
             exchange.last_sent_ns = exchange.last_sent_ns or now_ns()
+            self.note_cut_off(exchange)
             self.record(exchange)
 
     def _send_some(self, exchange: Exchange, data: bytes | memoryview, flags: int = 0) -> int:
@@ -406,6 +415,7 @@ class Connection:
         """Break the connection under whoever uses it, and who alone may close it."""
         with _ending, suppress(OSError):
             if not self.is_closed:
+                self.was_cut_off = True
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def disown(self) -> None:

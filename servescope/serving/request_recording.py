@@ -100,6 +100,7 @@ class RequestRecording:
                 last_sent_ns > threshold.until_ns
                 or total_ns > threshold.above_ns
                 or status >= FIRST_ERROR_STATUS
+                or not status
             )
             and self._recorder.wants_detail(status, total_ns, end_ns)
         ):

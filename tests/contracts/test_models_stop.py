@@ -10,6 +10,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from servescope.request_fields import RequestFlag
+from servescope.serving.connection import LOOK_FROM_NS
 from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import (
     CLOSING,
@@ -108,6 +110,27 @@ def test_a_stop_is_bounded_when_the_app_hangs(harness: ModelHarness):
         assert time.monotonic() - began < 4.0
         with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
             connect(listener)
+
+
+def test_a_request_that_a_stop_breaks_off_has_no_answer_and_its_client_had_not_gone(
+    harness: ModelHarness,
+):
+    listener = harness.start()
+    with connect(listener) as flying:
+        flying.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the request to be in the app")
+        entered_ns = time.monotonic_ns()
+        wait_until(lambda: time.monotonic_ns() - entered_ns > LOOK_FROM_NS, "its age")
+        stopping = threading.Thread(target=listener.stop, args=(0.3,))
+        stopping.start()
+        assert read_all(flying) == b""
+        harness.leave()  # the app answers somebody whom the stop has cut off
+        stopping.join(20)
+        wait_until(lambda: len(harness.drain()) == 1, "the record")
+        [record] = harness.records(1)
+    assert (record["status"], record["bytes_sent"]) == (0, 0)
+    assert record["flags"] & RequestFlag.ABORTED
+    assert not record["flags"] & RequestFlag.CLIENT_GONE
 
 
 def test_stop_is_idempotent_and_frees_the_port(harness: ModelHarness):

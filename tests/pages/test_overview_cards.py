@@ -42,8 +42,8 @@ def test_a_bound_is_said_in_words(notes):
     )
 
 
-def test_no_request_is_the_reason_of_no_share_of_errors(notes):
-    assert notes(TotalsEvidence(0, 0, 0)).errors == "no request in 40 s"
+def test_no_answer_is_the_reason_of_no_share_of_errors(notes):
+    assert notes(TotalsEvidence(0, 0, 0)).errors == "no answer in 40 s"
 
 
 def test_beside_the_errors_stand_answers_to_nobody_and_requests_without_one(notes):

@@ -35,6 +35,12 @@ def test_errors_are_kept_up_to_their_own_bound(threshold):
     assert sum(kept) == ERRORS_PER_SECOND
 
 
+def test_requests_without_an_answer_are_kept_as_errors_are(threshold):
+    wanted(threshold, [(200, 5e9)] * 100)
+    assert all(wanted(threshold, [(0, 1.0)] * ERRORS_PER_SECOND))
+    assert not any(wanted(threshold, [(0, 1.0), (404, 1.0)]))
+
+
 def test_the_slowest_is_kept_however_many_were(threshold):
     wanted(threshold, [(200, 1e6)] * 100)
     assert wanted(threshold, [(200, 1e6), (200, 2e6), (200, 1.5e6), (200, 3e6)]) == [
@@ -50,7 +56,7 @@ def test_below_the_threshold_asking_is_in_vain(threshold, set_back_s: int):
     """Asking only as the bounds say gives the same answers, if the clock is not set meanwhile."""
     seconds = [100_000 - set_back_s] * 40 + [100_001] * 40
     totals = [1e6 + 1e5 * (number % 7) for number in range(80)]
-    statuses = [500 if number % 11 == 0 else 200 for number in range(80)]
+    statuses = [(500, 0)[number % 2] if number % 11 == 0 else 200 for number in range(80)]
     in_vain = 0
     for number, (second, total_ns, status) in enumerate(
         zip(seconds, totals, statuses, strict=True)
@@ -61,6 +67,7 @@ def test_below_the_threshold_asking_is_in_vain(threshold, set_back_s: int):
             time.perf_counter_ns() > threshold.until_ns
             or total_ns > threshold.above_ns
             or status >= FIRST_ERROR_STATUS
+            or not status
         )
         is_wanted = threshold.wants(status, total_ns, second * SECOND)
         assert may_ask or not is_wanted

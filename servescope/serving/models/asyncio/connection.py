@@ -310,4 +310,5 @@ class LoopConnection(Connection):
             self.output.count_writing(exchange)
         elif self.unsent is not None:
             exchange.write_ns += now - self._write_began_ns
+        self.note_cut_off(exchange)
         self.record(exchange)
