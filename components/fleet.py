@@ -37,7 +37,7 @@ def _row(row: HostRow, now: float) -> list[str | dcc.Link | html.Span | units.Du
     return [
         dcc.Link(name, href=f"{below_prefix('/')}?{host}"),
         _last_seen(now - (row.newest_s + 1)),
-        units.text(row.requests_per_s, "{request}/s"),
+        units.text(row.answers_per_s, "{request}/s"),
         units.text(row.error_ratio, "1"),
         units.Duration.of_percentile(row.p95_s),
         units.text(row.cpu_utilization, "1"),

@@ -409,7 +409,8 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             panels.panel(
                 "Hosts",
                 "Every host that sends to the same engine, means of the last 10 seconds. Its name "
-                f"leads to its figures. p95: {READ} {OF_SPAN}",
+                "leads to its figures. Requests are those that were answered. "
+                f"p95: {READ} {OF_SPAN}",
                 html.Div(id="overview-fleet"),
             ),
             id="overview-fleet-panel",

@@ -10,7 +10,7 @@ import numpy as np
 from servescope import catalog
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.histogram import supported_quantiles
-from servescope.queries.request_words import is_unread
+from servescope.queries.request_words import is_unanswered, is_unread
 from servescope.queries.rows import HostRow
 from servescope.queries.span import moment
 from servescope.queries.traffic import METHOD, ROUTE, STATUS
@@ -59,7 +59,9 @@ def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen], span: Span
             rows.append(HostRow(host.name, is_home, host.newest_s))
             continue
         its = [index for index, group in enumerate(total.groups) if group[0] == host.name]
-        requests = float(total.count[its].sum())
+        answers = sum(
+            float(total.count[index]) for index in its if not is_unanswered(total.groups[index][3])
+        )
         failed = sum(
             float(total.count[index]) for index in its if total.groups[index][3].startswith("5")
         )
@@ -70,8 +72,8 @@ def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen], span: Span
                 host=host.name,
                 is_home=is_home,
                 newest_s=host.newest_s,
-                requests_per_s=requests / covered,
-                error_ratio=failed / requests if requests else None,
+                answers_per_s=answers / covered,
+                error_ratio=failed / answers if answers else None,
                 p95_s=None if math.isnan(p95) else p95,
                 cpu_utilization=cpu.get(host.name),
                 memory_utilization=memory.get(host.name),

@@ -189,8 +189,8 @@ class HostRow:
     host: str
     is_home: bool
     newest_s: int  # second of its newest frame
-    requests_per_s: float | None = None
-    error_ratio: float | None = None  # 5xx over all
+    answers_per_s: float | None = None
+    error_ratio: float | None = None  # 5xx over all answers
     p95_s: float | None = None  # of the requests that were read
     cpu_utilization: float | None = None
     memory_utilization: float | None = None

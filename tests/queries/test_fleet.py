@@ -28,7 +28,7 @@ REQUESTS = {
         REQUEST_DURATION,
         (("http.response.status_code", status), ("listener", "wsgi")),
     )
-    for status in ("200", "500")
+    for status in ("200", "500", "0")
 }
 
 
@@ -43,8 +43,8 @@ TURNED_AWAY = SeriesKey(
 )
 
 
-def frame(ts, requests, cpu, took=0.01, unread=0):
-    """A second of so many requests, a tenth of them failed, and of answers to none."""
+def frame(ts, requests, cpu, took=0.01, unread=0, unanswered=0):
+    """A second of so many answers, a tenth of them errors, of answers to none, and of none."""
 
     def some(count):
         return HistogramDelta(histogram.count([took] * count), took * count)
@@ -55,7 +55,8 @@ def frame(ts, requests, cpu, took=0.01, unread=0):
         {CPU: cpu, MEMORY: 2 * cpu},
         {SENT: 100.0 * requests},
         {REQUESTS["200"]: some(good), REQUESTS["500"]: some(bad)}
-        | ({TURNED_AWAY: HistogramDelta(histogram.count([1e-5] * unread), 1e-5)} if unread else {}),
+        | ({TURNED_AWAY: HistogramDelta(histogram.count([1e-5] * unread), 1e-5)} if unread else {})
+        | ({REQUESTS["0"]: some(unanswered)} if unanswered else {}),
     )
 
 
@@ -98,7 +99,7 @@ def hosts(request, tmp_path, monkeypatch):
 def test_a_row_for_each_host_with_its_own_figures(hosts):
     now = int(time.time()) - 20
     alpha, beta, gone = (hosts.store(name) for name in ("alpha", "beta", "gone"))
-    alpha.write(Batch([frame(ts, 10, 0.2) for ts in range(now - 30, now)]))
+    alpha.write(Batch([frame(ts, 10, 0.2, unanswered=30) for ts in range(now - 30, now)]))
     beta.write(Batch([frame(ts, 40, 0.4, took=0.1, unread=400) for ts in range(now - 30, now - 1)]))
     gone.write(Batch([frame(ts, 40, 0.4) for ts in range(now - 300, now - 200)]))
     hosts.settle()
@@ -106,13 +107,14 @@ def test_a_row_for_each_host_with_its_own_figures(hosts):
     assert [row.host for row in (first, second, third)] == ["alpha", "beta", "gone"]
     assert [row.is_home for row in (first, second, third)] == [True, False, False]
     assert [row.newest_s for row in (first, second, third)] == [now - 1, now - 2, now - 201]
-    assert first.requests_per_s == pytest.approx(10)
-    assert second.requests_per_s == pytest.approx(440)  # in its own nine seconds
+    assert first.answers_per_s == pytest.approx(10)
+    assert first.error_ratio == pytest.approx(1 / 10), "of the answers"
+    assert second.answers_per_s == pytest.approx(440)  # in its own nine seconds
     assert second.error_ratio == pytest.approx(4 / 440)
     assert first.p95_s == pytest.approx(0.01, rel=ERROR_BOUND)
     assert second.p95_s == pytest.approx(0.1, rel=ERROR_BOUND), "of those that were read"
     assert (second.cpu_utilization, second.memory_utilization) == pytest.approx((0.4, 0.8))
-    assert third.requests_per_s is third.p95_s is third.cpu_utilization is None
+    assert third.answers_per_s is third.p95_s is third.cpu_utilization is None
 
 
 def test_all_hosts_add_rates_average_shares_and_merge_histograms(hosts):
@@ -165,6 +167,6 @@ def test_scrapes_and_own_figures_do_without_the_engine(hosts):
     hosts.engine.end()
     assert context.process.local.newest() == now - 1
     assert moment(context).totals.requests == pytest.approx(50)
-    assert [row.requests_per_s for row in fleet.table(context)] in ([None, None], [10, 10])
+    assert [row.answers_per_s for row in fleet.table(context)] in ([None, None], [10, 10])
     beta_context = context.process.of_host("beta")
     eventually(lambda: beta_context.newest() is None)  # it is looked at twice a second
