@@ -189,10 +189,13 @@
     const [first] = entry.data;
     if (!first) return [["time"]];
     if (!scope.graphs.overTime(entry)) {
-      const middle = (i) => [first.x[i] - first.width[i] / 2, first.x[i] + first.width[i] / 2];
+      const edge = (i) => {
+        const seconds = first.meta.edges[i]; // null: the last bucket has no end
+        return seconds === null ? null : Number(seconds.toPrecision(4));
+      };
       return [
         ["from (s)", "to (s)", "requests"],
-        ...first.x.map((_, i) => [...middle(i).map((s) => Number(s.toPrecision(4))), first.y[i]]),
+        ...first.x.map((_, i) => [edge(i), edge(i + 1), first.y[i]]),
       ];
     }
     const times = first.x.map((x) => new Date(scope.graphs.toEpochMs(x)).toISOString());

@@ -10,7 +10,7 @@ import numpy as np
 
 from servescope.figures import theme, units
 from servescope.figures.duration_axis import duration_axis
-from servescope.histogram import LONGEST_S
+from servescope.histogram import GROWTH
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class DistributionPlot:
         if not rows.counts.size:
             layout["xaxis"] = duration_axis(*(math.log10(edge) for edge in _EMPTY_S))
             return {"data": [], "layout": layout}
-        lows, highs = _finite(rows)
+        known = _known(rows)
+        lows, highs = _drawn(known)
         x_range = _padded(float(lows[0]), float(highs[-1]))
         layout["xaxis"] = duration_axis(*x_range)
         middles = (lows + highs) / 2
@@ -55,11 +56,13 @@ class DistributionPlot:
             "y": rows.counts.tolist(),
             "marker": {"color": theme.BLUE, "line": {"width": 0}},
             "hovertext": [
-                f"{_range_text(low, high)}: {counted(count, 'request')}, "
+                f"{units.between(low, high)}: {counted(count, 'request')}, "
                 f"{units.text(count / total, '1')}"
-                for low, high, count in zip(lows, highs, rows.counts.tolist(), strict=True)
+                for low, high, count in zip(known, known[1:], rows.counts.tolist(), strict=False)
             ],
             "hoverinfo": "text",
+            # The buckets of a table: the bars are a little narrower, and the last may be open.
+            "meta": {"edges": [None if math.isinf(edge) else float(edge) for edge in known]},
         }
         marks = {name: rows.marks[name] for name in _MARKED if name in rows.marks}
         sides = _label_sides([math.log10(seconds) for seconds in marks.values()], x_range)
@@ -100,20 +103,22 @@ class DistributionPlot:
         ]
 
 
-def _finite(rows: Distribution) -> tuple[Any, Any]:
-    """Lower and upper edges in seconds; the open ends get a bucket's width."""
-    edges = rows.edges.copy()
-    if edges[0] <= 0:
-        edges[0] = edges[1] / 2
-    if not np.isfinite(edges[-1]):
-        edges[-1] = edges[-2] * 2
-    return edges[:-1], edges[1:]
+def _known(rows: Distribution) -> list[float]:
+    """The edges in seconds; the last is the longest duration where that is known."""
+    edges: list[float] = rows.edges.tolist()
+    if edges[-2] < rows.longest_s < edges[-1]:
+        edges[-1] = rows.longest_s
+    return edges
 
 
-def _range_text(low: float, high: float) -> str:
-    if high > LONGEST_S:
-        return f"longer than {units.text(low, 's')}"
-    return f"{units.text(low, 's')} to {units.text(high, 's')}"
+def _drawn(edges: list[float]) -> tuple[Any, Any]:
+    """Lower and upper edges of the bars; an open end gets a bucket's width."""
+    places = np.array(edges)
+    if places[0] <= 0:
+        places[0] = places[1] / GROWTH
+    if not np.isfinite(places[-1]):
+        places[-1] = places[-2] * GROWTH
+    return places[:-1], places[1:]
 
 
 def _padded(low: float, high: float) -> list[float]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from servescope.figures import theme, units
 from servescope.figures.duration_axis import duration_axis
-from servescope.histogram import EDGES, GROWTH
+from servescope.histogram import EDGES, GROWTH, LONGEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +64,7 @@ def overlaid_distributions(counts_by_name: Mapping[str, Sequence[int]]) -> Figur
 
 def _steps(style: tuple[str, str, str], edges: Any, percents: Any) -> Figure:
     name, colour, dash = style
+    upper = np.where(edges[1:] > LONGEST_S, np.inf, edges[1:])
     return {
         "type": "scatter",
         "mode": "lines",
@@ -72,8 +73,8 @@ def _steps(style: tuple[str, str, str], edges: Any, percents: Any) -> Figure:
         "y": [*percents.tolist(), 0.0],
         "line": {"color": colour, "width": 1.8, "dash": dash, "shape": "hv"},
         "text": [
-            f"{name}: {percent:.3g} % took {units.text(low, 's')} to {units.text(up, 's')}"
-            for low, up, percent in zip(edges[:-1], edges[1:], percents, strict=True)
+            f"{name}: {percent:.3g} % took {units.between(low, up)}"
+            for low, up, percent in zip(edges[:-1], upper, percents, strict=True)
         ]
         + [""],
         "hoverinfo": "text",

@@ -196,6 +196,18 @@ def _bound(seconds: float, rounding: Rounding) -> str:
     return f"{number(seconds * scale.factor, rounding)} {scale.suffix}"
 
 
+def between(low_s: float, high_s: float) -> str:
+    """The durations of a bucket: `9.5 ms to 10.4 ms`; of the first and the last one the known end.
+
+    `high_s` of the last bucket is infinity, or the longest that was measured in it.
+    """
+    if low_s < SHORTEST_S:
+        return f"up to {text(high_s, 's')}"
+    if math.isinf(high_s):
+        return f"longer than {text(low_s, 's')}"
+    return f"{text(low_s, 's')} to {text(high_s, 's')}"
+
+
 def in_words(told: str) -> str:
     """A duration within a sentence: `at least 64 s` where it reads `≥ 64 s`."""
     return told.replace("≥", "at least").replace("≤", "at most")

@@ -16,7 +16,7 @@ from servescope.figures.run_texts import environment_texts, latency, plan_facts
 from servescope.figures.shares import share_texts
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
-from servescope.histogram import EDGES, ERROR_BOUND, least_count
+from servescope.histogram import EDGES, ERROR_BOUND, GROWTH, LONGEST_S, least_count
 from servescope.load.report import FROM_DUE, FROM_SEND, LATENCY_NAMES, QUANTILES
 from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 from servescope.queries.lines import taken
@@ -246,7 +246,10 @@ def _distribution(data: RunData) -> str:
     plot = distribution_plot(
         edges, shares, what="Share of requests by duration, for client and server"
     )
-    return f"<div class='wide'>{plot}<p class='dimmed'>Share of requests in each bucket.</p></div>"
+    told = "Share of requests in each bucket."
+    if edges[-1] > LONGEST_S:
+        told += f" The last one has all that took longer than {units.text(LONGEST_S, 's')}."
+    return f"<div class='wide'>{plot}<p class='dimmed'>{told}</p></div>"
 
 
 def _shares(
@@ -254,15 +257,11 @@ def _shares(
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Edges in seconds of the buckets in use, and the share of each in all requests."""
     used = np.flatnonzero(np.sum(list(counted.values()), axis=0))
-    low, high = max(int(used[0]), 1), min(int(used[-1]), EDGES.size - 1)
-    shares = {}
-    for name, counts in counted.items():
-        inner = counts[low : high + 1].astype(np.float64)
-        # The outermost buckets have no far edge: theirs are shown at the nearest that has one.
-        inner[0] += counts[:low].sum()
-        inner[-1] += counts[high + 1 :].sum()
-        shares[name] = inner / counts.sum()
-    return EDGES[low - 1 : high + 1], shares
+    low, high = int(used[0]), int(used[-1])
+    # The outermost buckets have no far edge: they are drawn as wide as any other.
+    edges = np.concatenate((EDGES[:1] / GROWTH, EDGES, EDGES[-1:] * GROWTH))
+    shares = {name: counts[low : high + 1] / counts.sum() for name, counts in counted.items()}
+    return edges[low : high + 2], shares
 
 
 def _over_time(data: RunData) -> list[str]:

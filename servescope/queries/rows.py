@@ -52,7 +52,8 @@ class Distribution:
     """The distribution of durations over a whole span.
 
     `edges` (B + 1,) in seconds, `counts` (B,); `marks`: quantile name → seconds, e.g. p99, of those
-    that so many requests support; `bounds` are the names of those that are lower bounds.
+    that so many requests support; `bounds` are the names of those that are lower bounds;
+    `longest_s` is the longest duration, infinity where only its bucket is known.
     """
 
     edges: NDArray[np.float64]
@@ -60,6 +61,7 @@ class Distribution:
     marks: dict[str, float]
     error_bound: float
     bounds: frozenset[str] = frozenset()
+    longest_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

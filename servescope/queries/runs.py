@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from servescope import catalog
 from servescope.control.run_search import ORDERS, RunSearch
 from servescope.histogram import EXACT_FROM, supported_quantiles
-from servescope.load.report import latency_of
+from servescope.load.report import FROM_DUE, latency_of
 from servescope.queries import latency, ports
 from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.run_data import run_context
@@ -181,8 +181,8 @@ def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: in
 def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Distribution:
     """Latencies from the moment a request was due.
 
-    The percentiles of a whole run that is over are the exact ones of its result, as its tables have
-    them.
+    The percentiles and the longest of a whole run that is over are the exact ones of its result, as
+    its tables have them.
     """
     timeouts_s = (run.plan.scenario.timeout_seconds,)
     found = latency.distribution(
@@ -194,11 +194,13 @@ def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Dist
         return found
     of_mark = {name: latency_of(run.result, name.replace(".", "_")) for name in found.marks}
     known = {name: one for name, one in of_mark.items() if one is not None}
+    longest_ms = ((run.result or {}).get(FROM_DUE) or {}).get("max")
     return replace(
         found,
         marks=found.marks | {name: one.ms / 1e3 for name, one in known.items()},
         bounds=(found.bounds - known.keys())
         | {name for name, one in known.items() if one.is_bound},
+        longest_s=math.inf if longest_ms is None else longest_ms / 1e3,
     )
 
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servescope.figures.distribution import DistributionPlot
-from servescope.histogram import EDGES, ERROR_BOUND, count, quantiles
+from servescope.histogram import EDGES, ERROR_BOUND, GROWTH, count, quantiles
 from servescope.queries.rows import Distribution
 
 ALL_EDGES = np.concatenate(([0.0], EDGES, [np.inf]))
@@ -76,3 +78,30 @@ def test_durations_that_the_histogram_does_not_tell_apart_read_as_longer_than_it
     assert [mark["value"] for mark in plot.legend(rows, {})][1:] == ["≥ 64 s"] * 2
     (trace,) = plot.figure(rows, {})["data"]
     assert trace["hovertext"][-1] == "longer than 64 s: 1 request, 50 %"
+    assert trace["meta"]["edges"][-2:] == [64.0, None]
+    assert trace["x"][-1] + trace["width"][-1] / 2 < 64 * GROWTH, "an open bucket is no wider"
+
+
+@pytest.mark.parametrize(
+    ("durations", "longest_s", "last"),
+    [
+        ([0.01, 66.0], 66.0, "64 s to 66 s: 1 request, 50 %"),
+        ([0.01, 9.9], 9.9, "9.51 s to 9.9 s: 1 request, 50 %"),
+        ([0.01, 9.9], 12.0, "9.51 s to 10.4 s: 1 request, 50 %"),  # another second's
+    ],
+    ids=["beyond the histogram", "within its bucket", "beyond its bucket"],
+)
+def test_the_last_bar_ends_at_the_longest_duration_that_was_measured(durations, longest_s, last):
+    plot, rows = DistributionPlot(), distribution(durations)
+    without, figure = (plot.figure(one, {}) for one in (rows, replace(rows, longest_s=longest_s)))
+    (trace,) = figure["data"]
+    assert trace["hovertext"][-1] == last
+    assert trace["x"][-1] + trace["width"][-1] / 2 <= longest_s
+    if longest_s < 12:
+        ends = [one["layout"]["xaxis"]["range"][1] for one in (figure, without)]
+        assert ends[0] < ends[1], "its axis ends there as well"
+
+
+def test_durations_below_those_of_the_histogram_have_no_lower_end():
+    (trace,) = DistributionPlot().figure(distribution([1e-7, 0.01]), {})["data"]
+    assert trace["hovertext"][0] == "up to 0.95 µs: 1 request, 50 %"

@@ -29,6 +29,8 @@ def test_a_bucket_holds_its_durations_at_either_end(duration):
     assert sum(trace["y"]) == pytest.approx(100.0)
     low, high = trace["x"]
     assert 0 < low < high
+    assert ("longer than 64 s" in trace["text"][0]) == (duration > 64)
+    assert ("up to 0.95 µs" in trace["text"][0]) == (duration < 1e-6)
 
 
 def test_a_narrow_axis_has_ticks_between_its_decades():

@@ -10,7 +10,7 @@ import pytest
 from servescope.figures import theme, units
 from servescope.formats.run_report import report_html
 from servescope.formats.svg_plots import line_plot
-from servescope.histogram import ERROR_BOUND
+from servescope.histogram import ERROR_BOUND, count
 from servescope.queries.client_phases import PHASES
 from servescope.queries.rows import Distribution, Lines, StageRow
 from servescope.queries.run_data import RunData, RunSeries
@@ -118,6 +118,15 @@ def test_the_figures_of_the_server_are_of_requests_that_were_read_and_say_so():
     row = told.split("3,573 requests to wsgi, without 1,900 unread")[1]
     assert "8,500 ms" in row.split("</tr>")[0]
     assert "16,300 ms" not in row.split("</tr>")[0]
+
+
+@pytest.mark.parametrize("durations", [[70.0], [0.01, 70.0], [1e-7, 0.01]])
+def test_the_distribution_draws_durations_that_a_histogram_does_not_tell_apart(durations):
+    run = a_run()
+    counts = count(np.array(durations)).tolist()
+    told = report_html(RunData(replace(run, result=run.result | {"histogram": counts}), "here"))
+    assert told.count("<polygon") == 1
+    assert ("The last one has all that took longer than 64 s." in told) == (70.0 in durations)
 
 
 def test_answers_of_5xx_stand_beside_those_that_failed():

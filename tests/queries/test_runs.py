@@ -203,7 +203,7 @@ def test_of_a_run_at_a_host_elsewhere_there_is_the_client_alone(context, add):
 def test_the_percentiles_of_a_whole_run_are_those_of_its_result(context, add):
     run = add(START + 0.5, START + 2.5)
     load = context.process.control.load_runs
-    latency_ms = {"p50": 10.25, "p95": 5_100.0, "p99": 5_200.0, "p99_9": 5_300.0}
+    latency_ms = {"p50": 10.25, "p95": 5_100.0, "p99": 5_200.0, "p99_9": 5_300.0, "max": 5_400.0}
     result = {"latency_ms": latency_ms, "timed_out_from_ms": 5_150.0}
     run = load.update(run.id, result=result)
     durations = [0.01] * 1_000 + [5.1] * 90
@@ -214,6 +214,8 @@ def test_the_percentiles_of_a_whole_run_are_those_of_its_result(context, add):
     assert p90 == pytest.approx(0.01, rel=histogram.ERROR_BOUND), "the result has none"
     assert whole.marks == {"p50": 0.01025, "p95": 5.1, "p99": 5.15, "p99.9": 5.15}
     assert whole.bounds == {"p99", "p99.9"}
+    assert whole.longest_s == 5.4
     part = runs.client_distribution(context, Span(START, START + 2, 1, fixed=True), run)
     assert part.marks["p50"] == pytest.approx(0.01, rel=histogram.ERROR_BOUND)
     assert part.marks["p50"] != 0.01025
+    assert part.longest_s == np.inf
