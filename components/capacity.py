@@ -48,15 +48,16 @@ ANSWER: Final = "capacity-answer"
 DEFAULT_LIMIT_MS: Final = 100
 DEFAULT_ERRORS_PERCENT: Final = 1
 EMPTY: Final = (
-    "No search yet. Find doubles the rate until the objective breaks, then overloaded steps, or "
-    "steps on both sides of the edge, narrow it down."
+    "No search yet. Find doubles the rate of requests until the server no longer keeps to the p99 "
+    "and the share of failed requests above. Then it tries rates near that one until it knows how "
+    "much the server carries."
 )
 HELP: Final = (
-    "Steps of some seconds at evenly spaced arrivals, each a load run that is in no list of runs; "
-    f"at most {units.length(DEFAULT_TOTAL_S)} in all, or {LIMITS:g} times a long limit. The "
-    "interval is where the capacity lies in 95 of 100 searches like this one. No capacity is "
-    "claimed when the generator was late or other programs took the CPU. ≥: requests that timed "
-    "out are among these."
+    "A search is a row of short load runs, its steps, each at one rate with evenly spaced "
+    f"requests; they are in no list of runs. It takes at most {units.length(DEFAULT_TOTAL_S)}, or "
+    f"{LIMITS:g} times the p99 that is allowed where that is longer. In 95 of 100 searches like "
+    "this one the capacity lies in the interval that they give. No capacity is claimed when the "
+    "generator was late or other programs took the CPU. ≥: requests that timed out are among these."
 )
 COLUMNS: Final = ("Step", "Offered", "Answered", "p99", "Late", "Failed", "Under way", "Objective")
 _MODEL_MEANING: Final = {

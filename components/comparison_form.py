@@ -70,18 +70,18 @@ def comparison_form(
             dmc.MultiSelect(
                 id=LISTENERS,
                 label="Listeners, apps and hosts" if has_hosts else "Listeners and apps",
-                description="that stand; with the models two to four",
+                description="that run already; two to four with the models",
                 data=list(standing), value=[], clearable=True,
             ),
             className="wide",
         ),
         dmc.Select(
-            id=FIELDS[1], label="Endpoint", description="of the models; it sets the path",
+            id=FIELDS[1], label="Endpoint", description="that the models host; it sets the path",
             data=[{"value": name, "label": one.label} for name, one in endpoints.items()],
             value=next(iter(endpoints)), allowDeselect=False, className="wide",
         ),
         dmc.TextInput(
-            id=FIELDS[2], label="Path and query", description="of a request, on each",
+            id=FIELDS[2], label="Path and query", description="of each request",
             value=first.target,
         ),
         dmc.NumberInput(
@@ -89,15 +89,15 @@ def comparison_form(
             value=40, clampBehavior="none", thousandSeparator=",",
         ),
         dmc.NumberInput(
-            id=FIELDS[4], label="Seconds", description="for each", value=5,
+            id=FIELDS[4], label="Seconds", description="of load for each", value=5,
             clampBehavior="none",
         ),
         dmc.NumberInput(
-            id=FIELDS[5], label="Connections", description="at most, to each", value=32,
+            id=FIELDS[5], label="Connections", description="to each, at most", value=32,
             clampBehavior="none", allowDecimal=False,
         ),
         dmc.Select(
-            id=FIELDS[6], label="Order", description="at once, they share the cores",
+            id=FIELDS[6], label="Order", description="all at once they share the cores",
             data=[
                 {"value": ONE_BY_ONE, "label": "One after the other"},
                 {"value": TOGETHER, "label": "All at once"},

@@ -48,8 +48,9 @@ GRAPHS: Final = (
     LiveGraph(
         "host-container-throttled",
         "Container: held back by its CPU quota, %",
-        "Share of the quota's periods, of 100 ms as a rule, in which it was used up before the "
-        "end: all threads then wait for the next period, which no core's utilization shows.",
+        "The kernel gives the quota anew in each period, of 100 ms as a rule. Drawn is the share "
+        "of periods in which it was used up before the end: all threads then wait for the next "
+        "period, and CPU by core does not show it.",
         lambda context, span, _: container.throttled(context, span),
         LinePlot(most=100.0),
         EMPTY,

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from components.live import Props
 
 EXPLAINED: Final = (
-    "Each sends load to a bundled app for 10 seconds, a comparison for 2 to each model. It is a "
-    "run or a comparison like any other: it is kept, and Stop in the header stops it."
+    "Each demo sends load to a bundled app for 10 seconds; a comparison sends it for 2 seconds to "
+    "each model. Demos are kept as all other runs and comparisons are. Stop in the header stops "
+    "them."
 )
 BUSY: Final = "While load is under way no demo can be started."
 

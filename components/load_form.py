@@ -277,8 +277,8 @@ def _more(bounds_text: str) -> html.Details:
                     dmc.Textarea(
                         id=RULES,
                         label="Rules, one a line",
-                        description="The run shows which of them pass. A name and a colon before "
-                        "a rule have it look at that request of the mix alone.",
+                        description="The run shows which of them pass. To judge one request of "
+                        "the mix alone, write its name and a colon before the rule.",
                         placeholder="\n".join(rules.EXAMPLES),
                         autosize=True,
                         minRows=3,
@@ -297,8 +297,9 @@ def _more(bounds_text: str) -> html.Details:
             dmc.Textarea(
                 id=FILE,
                 label="Scenario file (TOML)",
-                description="Flows of several steps, carried values, data and WebSockets stand "
-                "here. While it is empty, the fields above say what is sent.",
+                description="Says what the fields cannot: flows of several steps, carried "
+                "values, data and WebSockets. While it is empty, the fields above say what is "
+                "sent.",
                 autosize=True,
                 minRows=2,
                 maxRows=16,
@@ -345,8 +346,8 @@ def _more(bounds_text: str) -> html.Details:
 def bounds_text(max_rate: int, max_seconds: int) -> str:
     """The bounds of a run, in two sentences."""
     return (
-        f"A schedule has at most {max_rate:,} requests/s; the rate of users follows from the "
-        f"answers and has no bound of its own. A run has at most {max_seconds:,} s and "
+        f"A schedule has at most {max_rate:,} requests/s; of users the rate follows from the "
+        f"answers, and has no bound of its own. A run has at most {max_seconds:,} s and "
         f"{bounds.MAX_REQUESTS:,} requests, {bounds.MAX_CONNECTIONS:,} connections or users, "
         f"{bounds.MAX_FLOWS} flows of {bounds.MAX_STEPS} steps each, "
         f"{units.text(bounds.MAX_BODY_BYTES, 'By')} in each body and "

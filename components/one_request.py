@@ -200,11 +200,17 @@ def _place(row: LogRow, around: RequestSurroundings) -> str:
     requests, route = around.route.requests, route_words(row.route)
     if around.share_not_slower is None or requests <= 1:
         if is_not_read(row.target):
-            return "No other answer to no request was recorded within half an hour of it."
+            return (
+                "No other answer that was sent before a request was read is recorded within half "
+                "an hour of it."
+            )
         return f"No other request of {route} was recorded within half an hour of it."
     others = f"the {requests:,} requests of {route} within half an hour of it"
     if is_not_read(row.target):
-        others = f"the {requests:,} answers to no request within half an hour of it"
+        others = (
+            f"the {requests:,} answers within half an hour of it that were sent before a request "
+            "was read"
+        )
     share = int(around.share_not_slower * _PERCENT)
     if not around.share_faster:
         return f"None of {others} was faster by more than {units.text(GROWTH - 1, '1')}."

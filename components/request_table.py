@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from servescope.queries.span import Span
 
 SAMPLE: Final = (
-    f"Kept in detail are, of each process and second, up to {ERRORS_PER_SECOND} errors and "
-    "requests without an answer, each request that is slower than all before it in the second, and "
-    f"{DETAILS_PER_SECOND} others. Counted are all."
+    f"In each second, each process keeps in detail up to {ERRORS_PER_SECOND} errors and requests "
+    "without an answer, each request that is slower than all before it in that second, and "
+    f"{DETAILS_PER_SECOND} others. All requests are counted."
 )
 EMPTY: Final = "No request that is kept in this span matches."
 NONE_KEPT: Final = "No request is kept in this span."

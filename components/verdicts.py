@@ -61,7 +61,8 @@ EMPTY: Final = (
     "whether the second is slower than the first."
 )
 HELP: Final = (
-    "Pairs of runs with the same arrivals, one on each side; it ends as soon as it is certain. "
+    "Judge sends pairs of short runs, one to each side, with the same requests at the same times. "
+    "It ends as soon as it is certain. "
     f"The intervals of all percentiles together hold the true ratios in {(1 - ALPHA) * 100:g} % of "
     "verdicts, whenever they are looked at. The same as `python -m servescope compare`, which also "
     "takes apps in folders, git revisions and run files. A model hosts the endpoint's app in a new "

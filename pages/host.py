@@ -44,16 +44,16 @@ GRAPHS: Final = (
     LiveGraph(
         "host-load",
         "Load average, threads",
-        "Threads that run or want to, averaged over a minute by the kernel. Above the number of "
-        "cores, some wait.",
+        "Threads that run, wait for a core or wait for a disk, averaged over a minute by the "
+        "kernel. Above the number of cores, some wait.",
         lambda context, span, _: host.load_average(context, span),
         LinePlot(),
     ),
     LiveGraph(
         "host-memory",
         "Memory",
-        "Used: what programs cannot have, the share that the overview shows. Reclaimable: caches "
-        "that the kernel gives back when a program needs memory.",
+        "Used: memory that no program can be given now; the overview shows its share. "
+        "Reclaimable: caches that the kernel gives back when a program needs memory.",
         lambda context, span, _: host.memory(context, span),
         LinePlot(stacked=True, drop_idle=True, first=("used", "reclaimable")),
     ),

@@ -65,8 +65,10 @@ WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
     f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {READ} {OF_SPAN}"
 )
-LOAD_AVERAGE: Final = "Load average: threads that run or want to, over a minute by the kernel."
-RECLAIMED: Final = "Caches that the kernel gives back to them are not counted."
+LOAD_AVERAGE: Final = (
+    "Load average: threads that run, wait for a core or wait for a disk, mean of about a minute."
+)
+RECLAIMED: Final = "Caches that the kernel gives back when a program needs memory are not counted."
 NOT_MEASURED: Final = "not measured"
 SOON: Final = "One to a listener above shows a second or two later."
 
@@ -105,8 +107,7 @@ GRAPHS: Final = (
     LiveGraph(
         "overview-host",
         "Host: CPU and memory, %",
-        "CPU: share of all cores that is not idle. Memory: share that is used, which programs "
-        "cannot have.",
+        "CPU: share of all cores that is not idle. Memory: share that no program can be given now.",
         lambda context, span, _: host.utilization(context, span),
         LinePlot(most=100.0, styles=theme.paired((" highest", "dot"))),
     ),
@@ -143,7 +144,7 @@ CARDS: Final = (
     (
         "memory",
         "Memory",
-        f"Share of this host's memory that is used, which programs cannot have. {RECLAIMED} {MEAN}",
+        f"Share of this host's memory that no program can be given now. {RECLAIMED} {MEAN}",
     ),
 )
 

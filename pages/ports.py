@@ -38,9 +38,10 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-states",
         "Connections by state",
-        "TCP connections of our ports, server side: established carry requests, time_wait are "
-        "over and kept a minute by the kernel, close_wait were closed by the client: the server "
-        "still has its request to answer, or has not accepted it. One that was reset has no state.",
+        "TCP connections of our ports, as the server has them. established: they carry requests. "
+        "time_wait: they are over, and the kernel keeps them for a minute. close_wait: the client "
+        "has closed them, and the server has a request of theirs to answer, or has not accepted "
+        "them. A connection that was reset has no state.",
         lambda context, span, _: ports.connections_by_state(context, span),
         LinePlot(stacked=True, drop_idle=True),
         "No connections to our ports in this span.",
@@ -48,7 +49,8 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-requests",
         "Requests per second by listener",
-        "Requests that each port answers; those of a comparison stand in it, on the page Servers.",
+        "Requests that each port answers. Those of a comparison are shown there alone, on the page "
+        "Servers.",
         lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
         "No requests in this span.",
@@ -64,9 +66,9 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-inside",
         "Inside the server: connections, queue, threads",
-        "Open connections solid, those that their clients have left among them; requests that wait "
-        "for a thread, the most at a time, dotted; threads at work dashed. Over longer spans means "
-        "of each step.",
+        "Solid: open connections, also those that their clients have left. Dotted: requests that "
+        "wait for a thread. Dashed: threads at work. A point of a longer span is the mean of its "
+        "step, of the requests that wait the most.",
         lambda context, span, _: ports.inside(context, span),
         LinePlot(
             unit="",
@@ -80,7 +82,7 @@ GRAPHS: Final = (
         "ports-opened",
         "New connections per second by listener",
         "Connections that the server accepted. Keep-alive keeps this low. Dashed, where there are "
-        "any, those of them for which it had no room.",
+        "any: those for which it had no room, and which it closed again.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(
             styles=theme.paired((" turned away", "dash"), colours=theme.by_name), drop_idle=True

@@ -103,8 +103,8 @@ GRAPHS: Final = (
     LiveGraph(
         "requests-listeners",
         "Requests per second by listener",
-        "The listener chosen above, or all; those of a comparison stand in it, on the page "
-        "Servers.",
+        "The listener chosen above, or all. Those of a comparison are shown there alone, on the "
+        "page Servers.",
         lambda context, span, chosen: traffic.by_listener(context, span, chosen[0]),
         LinePlot(styles=theme.by_name),
         NO_REQUESTS,

@@ -68,8 +68,8 @@ GRAPHS: Final = (
     LiveGraph(
         "servers-rate",
         "Requests per second by listener",
-        "Requests that each listener answered; a restart in place leaves no dent. Servers of a "
-        "comparison are shown in it alone.",
+        "Requests that each listener answered; a restart in place interrupts none. Servers of a "
+        "comparison are shown in the comparison alone.",
         lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
         "No requests in this span.",
@@ -77,8 +77,8 @@ GRAPHS: Final = (
     LiveGraph(
         "servers-opened",
         "New connections per second by listener",
-        "A denied client, and one whose connection is closed after each request, comes back anew. "
-        "Dashed, where there are any, those for which there was no room.",
+        "A client that is denied, or whose connection is closed after each request, connects anew "
+        "each time. Dashed, where there are any: those for which there was no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(
             styles=theme.paired((" turned away", "dash"), colours=theme.by_name), drop_idle=True
@@ -319,8 +319,8 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
         panels.panel(
             "Change a listener",
             "A restart, and a change of the model, keep the listening socket: requests in flight "
-            "are answered by the old generation, new ones by the new. Changes outlive a restart of "
-            "the dashboard.",
+            "are answered by the server as it was, new ones by the server as it is then. Changes "
+            "outlive a restart of the dashboard.",
             server_form.server_form(listeners, reason, apps, hosting_rule(board.settings)),
         ),
         panels.panel(
@@ -334,9 +334,9 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             "How does a server handle more than one request at a time? Each model gets a server of "
             "its own, for as long as it takes; a listener that stands, an app that records here "
             "under another server, and a host in SERVESCOPE_LOAD_HOSTS are taken as they are. All "
-            "get the same requests at the same moments, whether or not they keep up. asyncio hosts "
-            "the ASGI app with the same path where the bundled app is a WSGI one; each server of a "
-            "model is asked once before its load begins.",
+            "get the same requests at the same moments, whether or not they keep up. In place of a "
+            "bundled WSGI app the model asyncio hosts the bundled ASGI app, which has the same "
+            "path. Each server of a model gets one request before its load begins.",
             comparison_form.comparison_form(
                 compared_endpoints(board.settings),
                 _loadable(board.context, listeners),

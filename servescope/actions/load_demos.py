@@ -119,11 +119,11 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
         _constant("A CPU-bound app", "/cpu?ms=20", 60),
     ),
     "slow-clients": LoadDemo(
-        "One client of six takes 2 s to send its form, one of six 4 s to read its answer: 60 of "
-        "them at a time, which could hold as many threads. Look at the path on the overview: write "
-        "is marked, since most requests are in it, then comes reading. The queue stays short: a "
-        "pool gives a thread to whole requests only, and none to the rest of a response. The model "
-        "sequential waits for each of them.",
+        "One client of six takes 2 s to send its form, one of six takes 4 s to read its answer: "
+        "about 60 slow clients at a time. Look at the path on the overview: most requests are in "
+        "write, which is marked, and the next most in reading. Yet few wait for a thread: a pool "
+        "gives one to a request when all of it is there, and takes it back before a slow client "
+        "has read the answer. The model sequential would wait for each of them.",
         BUNDLED_WSGI,
         Scenario(
             Constant(60, 10),
