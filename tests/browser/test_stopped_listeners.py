@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from urllib.request import urlopen
 
 import pytest
 
+from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.records.listeners import ListenerState
+from tests.ports import free_port
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 
+RUNNING = ListenerState.RUNNING
 ALL = ("files", "wsgi", "asgi")
 NONE_RUNS = "No listener runs (files, wsgi, asgi are stopped): nobody answers requests."
 PLACES = {
@@ -35,7 +39,7 @@ def stopped(dashboard, *names):
         def run(*, runs):
             for name in names:
                 control.listeners.change_overrides(name, lambda before: replace(before, runs=runs))
-            state = ListenerState.RUNNING if runs else ListenerState.STOPPED
+            state = RUNNING if runs else ListenerState.STOPPED
             eventually(lambda: all(states(control)[name] is state for name in names))
 
         run(runs=False)
@@ -111,6 +115,51 @@ def test_demo_load_starts_on_a_listener_that_runs(open_page, dashboard):
         control.load_runs.request_stop(run.id)
         assert run.plan.listener in {"files", "asgi"}
         eventually(lambda: control.load_runs.active() is None)
+
+
+COLOURS = """id => Object.fromEntries([...document.querySelectorAll(`#${id} .legend-item`)].map(
+    item => [item.querySelector("span").textContent,
+        item.querySelector("i").style.borderTopColor]))"""
+
+
+def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_page, dashboard):
+    with closing(dashboard.control) as control, ExitStack() as until_then:
+        until_then.callback(control.listeners.discard_overrides, "shop")
+
+        def ask_for(**overrides):
+            change = control.listeners.change_overrides
+            given = {"is_added": True, "app": BUNDLED_WSGI, **overrides}
+            return change("shop", lambda before: replace(before, **given)).after.revision
+
+        def port(revision):
+            """Its port once it has acted on what was asked of it."""
+
+            def found():
+                known = control.listeners.statuses()
+                running = (one for one in known if (one.name, one.state) == ("shop", RUNNING))
+                return next((one.port for one in running if one.revision == revision), None)
+
+            return eventually(found)
+
+        first = port(ask_for(port=0))
+        with urlopen(f"http://127.0.0.1:{first}/", timeout=20) as answer:
+            assert answer.status == 200
+        line = f"shop :{first} waiting"
+        opened = open_page("/ports").wait_drawn("ports-queues", "ports-requests")
+        opened.until(f"line => ({COLOURS})('ports-queues-legend')[line] !== undefined", line)
+        opened.until(f"() => ({COLOURS})('ports-requests-legend').shop !== undefined")
+        now = opened.page.evaluate(COLOURS, "ports-queues-legend")[line]
+        assert opened.page.evaluate(COLOURS, "ports-requests-legend")["shop"] == now
+        begin, end = (int(second) for second in opened.page.evaluate("servescope.graphs.span()"))
+        second = port(ask_for(port=free_port()))
+        assert second != first
+        control.listeners.discard_overrides("shop")
+        eventually(lambda: "shop" not in states(control))
+    opened = open_page(f"/ports?from={begin}&to={end}").wait_drawn("ports-queues")
+    opened.until(f"line => ({COLOURS})('ports-queues-legend')[line] !== undefined", line)
+    then = opened.page.evaluate(COLOURS, "ports-queues-legend")
+    assert then[line] == now
+    assert not [name for name in then if not name.startswith(("files", "wsgi", "asgi", "shop"))]
 
 
 @pytest.mark.usefixtures("none_runs")
