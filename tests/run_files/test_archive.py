@@ -12,6 +12,7 @@ import pytest
 
 from servescope.control import Control
 from servescope.errors import RunFileError
+from servescope.load.report import Progress
 from servescope.run_files import archive
 from servescope.run_files.archive import open_run_file
 from servescope.run_files.imported import unpack
@@ -88,6 +89,29 @@ def test_what_is_read_is_what_was_written(members, pack, tmp_path):
         for key, delta in one.histograms.items():
             assert delta.sum_s == other.histograms[key].sum_s
             assert delta.counts.tolist() == other.histograms[key].counts.tolist()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {
+            "statuses": {"200": 4, "503": 40},
+            "status_classes": {"2xx": 4, "5xx": 40},
+            "status_classes_per_s": {"2xx": 0.5, "5xx": 20.25},
+            "p99_over_s": 3.0,
+            "awaited_for_ms": 812.5,
+        },
+    ],
+    ids=["of an older version", "with what its requests came to"],
+)
+def test_the_last_progress_is_read_as_it_was_written(members, pack, tmp_path, more):
+    failed = {"refused": 0, "reset": 1}
+    told = Progress(60, 44, failed, 15, 12, 9.0, 20.75, 4.2, None, 0.3, **more)
+    written = json.loads(json.dumps(told.to_json()))
+    read = unpack(pack(changed(members, run__progress=written)), tmp_path / "unpacked").run.progress
+    assert read == written
+    assert Progress.from_json(read) == told
 
 
 def test_a_run_whose_seconds_are_gone_has_a_file_without_series(tmp_path):
