@@ -99,9 +99,9 @@ def progress_figures(run: LoadRun) -> html.Div:
                 *_now(run),
                 *left,
             ),
+            *([html.P(f"Its schedule is over. It awaits {awaited}.")] if awaited else []),
             *([html.P(PROGRESS_MEANING, className="dimmed")] if told else []),
             *_answers_and_failures(told),
-            *([html.P(f"Its schedule is over. It awaits {awaited}.")] if awaited else []),
             *rules_table(run),
         ]
     )
@@ -138,9 +138,9 @@ def _now(run: LoadRun) -> list[tuple[str, str, str]]:
     return [
         ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
         *(
-            (f"{name} now", units.text(per_s[name], "{request}/s"), state)
-            for name, state in (("4xx", ""), ("5xx", "bad"))
-            if per_s.get(name)
+            (f"{name} now", units.text(per_s.get(name, 0.0), "{request}/s"), state)
+            for name, state in (("4xx", ""), ("5xx", "bad" if per_s.get("5xx") else ""))
+            if answers(told, name)  # so far: a figure that comes and goes would move the others
         ),
         (run_progress.p99_name(told), p99.text, ""),
     ]

@@ -307,10 +307,16 @@ REFUSED = {
                 "awaited": ("7", ""),
                 "longest awaited": ("3.2 s", ""),
                 "answered now": ("200 req/s", ""),
+                "4xx now": ("0 req/s", ""),
                 "5xx now": ("180 req/s", "bad"),
                 "p99, last 1 s": ("≥ 4.2 ms", ""),
             },
             id="most answers refuse",
+        ),
+        pytest.param(
+            REFUSED | {"status_classes_per_s": {"2xx": 200.0}},
+            {"of these 5xx": ("2,680", "bad"), "5xx now": ("0 req/s", "")},
+            id="no answer refuses any more",
         ),
         pytest.param(
             {"status_classes": {"2xx": 2_990}, "statuses": {"200": 2_990}, "waiting": 4},
