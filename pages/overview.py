@@ -320,6 +320,7 @@ def _memory_note(host: HostEvidence, of_window: str) -> str:
 METRICS: Final = (
     catalog.REQUEST_DURATION,
     catalog.ANSWERS_TO_NOBODY,
+    catalog.UNANSWERED,
     catalog.ACCEPT_QUEUE_DEPTH,
     catalog.OPEN_CONNECTIONS,
     catalog.LEFT_CONNECTIONS,

@@ -138,6 +138,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
 METRICS: Final = (
     catalog.REQUEST_DURATION,
     catalog.ANSWERS_TO_NOBODY,
+    catalog.UNANSWERED,
     catalog.BYTES_RECEIVED,
     catalog.BYTES_SENT,
     catalog.NEW_CONNECTIONS,

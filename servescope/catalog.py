@@ -101,6 +101,13 @@ ANSWERS_TO_NOBODY: Final = _counter(
     ("listener", "http.response.status_code"),
     "Answers whose client had gone: no byte could be sent, or it had closed its side before.",
 )
+UNANSWERED: Final = _counter(
+    "servescope.http.server.requests.unanswered",
+    "{request}",
+    ("listener", "error.type"),
+    "Requests whose connection was closed before an answer: `cut_off` by a stop of their server, "
+    "else `client_gone`.",
+)
 ACTIVE_REQUESTS: Final = _gauge(
     "http.server.active_requests", "{request}", _LISTENER, "Requests taken and not yet answered."
 )

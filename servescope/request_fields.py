@@ -50,3 +50,4 @@ class RequestFlag(IntFlag):
     APP_ERROR = 8  # the app raised
     TIMED_OUT = 16  # a deadline ended it
     CLIENT_GONE = 32  # the client had closed its side before the last bytes were sent
+    CUT_OFF = 64  # the server closed the connection, since the grace of its stop was over

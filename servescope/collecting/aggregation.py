@@ -10,8 +10,8 @@ from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes
 from servescope.recording.record_layout import OTHER_ROUTE
 from servescope.records.load import LoadOutcome
-from servescope.records.requests import Stage, reached_nobody
-from servescope.request_fields import Method
+from servescope.records.requests import CLIENT_GONE, CUT_OFF, Stage, reached_nobody
+from servescope.request_fields import Method, RequestFlag
 from servescope.store.base import Frame, HistogramDelta, SeriesKey
 from servescope.store.codec.rows import distinct
 
@@ -111,6 +111,7 @@ class RecordAggregator:
         self._add_by_listener(second, records, stages_s, listeners)
         to_nobody = reached_nobody(records["flags"], records["bytes_sent"], records["status"])
         self._add_to_nobody(second, records[to_nobody], listeners)
+        self._add_unanswered(second, records[records["status"] == 0], listeners)
 
     def _add_to_nobody(
         self, second: Second, records: NDArray[np.void], listeners: Mapping[int, str]
@@ -124,6 +125,17 @@ class RecordAggregator:
             listener = listeners.get(code >> 16, _UNKNOWN)
             key = self._pair(catalog.ANSWERS_TO_NOBODY, listener, str(code & 0xFFFF))
             second.count(key, float(number))
+
+    def _add_unanswered(
+        self, second: Second, records: NDArray[np.void], listeners: Mapping[int, str]
+    ) -> None:
+        """Count requests without an answer, by why their connections were closed."""
+        is_cut_off = (records["flags"] & RequestFlag.CUT_OFF) != 0
+        for reason, of_reason in ((CUT_OFF, is_cut_off), (CLIENT_GONE, ~is_cut_off)):
+            found, times = np.unique(records["listener"][of_reason], return_counts=True)
+            for number, count in zip(found.tolist(), times.tolist(), strict=True):
+                listener = listeners.get(number, _UNKNOWN)
+                second.count(self._pair(catalog.UNANSWERED, listener, reason), float(count))
 
     def _add_by_listener(
         self,

@@ -28,7 +28,8 @@ class AnsweringListener:
     requests: int
     unread: int
     unanswered: int
-    was_stopped: bool
+    cut_off: int
+    left: int
     p95_s: float | None
 
     @property
@@ -69,7 +70,8 @@ class ListenerEvidence(AnsweringListener):
     requests: int = 0  # that ended in the window
     unread: int = 0  # of these answered before one was read, over capacity or no HTTP
     unanswered: int = 0  # of `requests`, whose connection was closed before an answer
-    was_stopped: bool = False  # by a person, in the window
+    cut_off: int = 0  # of these by the server, since it was stopped or restarted
+    left: int = 0  # of these by their clients; of older records nobody knows by whom
     server_errors: int = 0  # of `answers`, with a status of 5xx
     p95_s: float | None = None  # of the requests that were read
     kernel_wait_s: float | None = None  # mean
@@ -296,7 +298,8 @@ class SpanListenerEvidence(AnsweringListener):
     unread_errors: int = 0  # of these, with a status of 5xx: turned away
     kind: ServerKind = ServerKind.LISTENER
     unanswered: int = 0  # of the requests, whose connection was closed before an answer
-    was_stopped: bool = False  # by a person, in the span
+    cut_off: int = 0  # of these by the server, since it was stopped or restarted
+    left: int = 0  # of these by their clients; of older records nobody knows by whom
 
     @property
     def mean_s(self) -> float:

@@ -42,9 +42,9 @@ from servescope.queries.path import (
 from servescope.queries.request_words import is_refused, is_unanswered, is_unread
 from servescope.queries.span import moment as moment_span
 from servescope.queries.traffic import METHOD, ROUTE, STATUS
-from servescope.records.dashboard import stop_text
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
+from servescope.records.requests import CLIENT_GONE, CUT_OFF
 from servescope.scenarios.rules import RuleResult
 from servescope.statistics.capacity_limits import SERVER_LIMITS, EdgeEvidence, limit_of
 from servescope.statistics.capacity_search import Outcome
@@ -207,7 +207,7 @@ def _measured(
     kinds = traffic.server_kinds(context)
     statuses = {one.name: one for one in listed}
     to_nobody = _to_nobody(context, span)
-    stopped = _stopped(context, span, answers)
+    closed_by = _closed_by(context, span, answers)
     found = []
     for name, one in (recorded | stated).items():
         of_window = answers.get(name, _NO_ANSWERS)
@@ -222,7 +222,8 @@ def _measured(
                 requests=of_window.requests,
                 unread=of_window.unread,
                 unanswered=of_window.unanswered,
-                was_stopped=name in stopped,
+                cut_off=closed_by.get((name, CUT_OFF), 0),
+                left=closed_by.get((name, CLIENT_GONE), 0),
                 server_errors=of_window.server_errors,
                 p95_s=of_window.p95_s,
                 kernel_wait_s=kernel.mean_s,
@@ -275,6 +276,7 @@ class _Answers(NamedTuple):
         return None if math.isnan(p95) else p95
 
 
+_ClosedBy = dict[tuple[str, str], int]
 _LISTENER: Final = ("listener",)
 _ANSWERS: Final = ("listener", METHOD, ROUTE, STATUS)
 _NO_ANSWERS: Final = _Answers(0, 0, np.zeros(BUCKETS, np.int64))
@@ -317,17 +319,15 @@ def _to_nobody(context: QueryContext, span: Span) -> dict[str, int]:
     return found
 
 
-def _stopped(context: QueryContext, span: Span, answers: Mapping[str, _Answers]) -> set[str]:
-    """Of the listeners with requests that had no answer, those that were stopped in the span.
-
-    The event follows the end of the stop, which is a moment after the last request was broken off.
-    Of another host nobody knows.
-    """
-    cut_off = {name for name, one in answers.items() if one.unanswered}
-    if not cut_off or not context.is_home:
-        return set()
-    events = context.process.control.events.between(span.start, span.end + 1)
-    return {name for name in cut_off if stop_text(name) in {event.text for event in events}}
+def _closed_by(context: QueryContext, span: Span, answers: Mapping[str, _Answers]) -> _ClosedBy:
+    """Why connections were closed before an answer, by listener and reason."""
+    if not any(one.unanswered for one in answers.values()):
+        return {}
+    total = context.store.total(span.query(catalog.UNANSWERED, by=("listener", "error.type")))
+    return {
+        (name, reason): round(float(count))
+        for (name, reason), count in zip(total.groups, total.count, strict=True)
+    }
 
 
 def _stage_means(total: TotalResult) -> dict[str, dict[str, float]]:
@@ -399,7 +399,7 @@ def of_span(
     """
     kinds = traffic.server_kinds(context)
     answers = _answers(traffic.route_totals(context, span, listener))
-    stopped = _stopped(context, span, answers)
+    closed_by = _closed_by(context, span, answers)
     stages = _stage_means(latency.stage_totals(context, span, listener))
     where = traffic.of_listener(listener)
     query = span.query(catalog.QUEUED_REQUESTS, by=_LISTENER, where=where)
@@ -419,7 +419,8 @@ def of_span(
                     one.unread_errors,
                     kind or kinds(name),
                     one.unanswered,
-                    name in stopped,
+                    closed_by.get((name, CUT_OFF), 0),
+                    closed_by.get((name, CLIENT_GONE), 0),
                 )
                 for name, one in sorted(answers.items())
             ),

@@ -315,12 +315,27 @@ def unanswered_severity(one: AnsweringListener) -> Severity:
 
 def unanswered_sentence(one: AnsweringListener, during: str) -> str:
     """How many requests had no answer, and why as far as that is known."""
-    stopped = ", in which it was stopped" if one.was_stopped else ""
-    its = "its connection was" if one.unanswered == 1 else "their connections were"
-    by = "" if one.was_stopped else ", by the client or by the server"
     return (
         f"{one.unanswered:,} of {counted(one.requests, 'request')} to {one.called} got no answer "
-        f"{during}{stopped}: {its} closed first{by}."
+        f"{during}: {_closed_first(one)}."
+    )
+
+
+def _closed_first(one: AnsweringListener) -> str:
+    """Who closed the connections; of older records nobody knows."""
+    is_one = one.unanswered == 1
+    if one.cut_off + one.left != one.unanswered:
+        its = "its connection was" if is_one else "their connections were"
+        return f"{its} closed first, by the client or by the server"
+    if not one.left:
+        was = "it was" if is_one else "they were"
+        return f"{was} cut off when {one.called} was stopped or restarted"
+    if not one.cut_off:
+        return "its client left first" if is_one else "their clients left first"
+    cut, left = one.cut_off, one.left
+    return (
+        f"{cut:,} {'was' if cut == 1 else 'were'} cut off when {one.called} was stopped or "
+        f"restarted, and {counted(left, 'client')} left first"
     )
 
 

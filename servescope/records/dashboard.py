@@ -40,11 +40,6 @@ class Event:
     id: int = 0
 
 
-def stop_text(listener: str) -> str:
-    """The text of the event that a listener was stopped."""
-    return f"{listener} stopped"
-
-
 class Role(StrEnum):
     """The part that a dashboard process takes on its data folder."""
 

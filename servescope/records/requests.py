@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from servescope.request_fields import RequestFlag
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from servescope.request_fields import Method
+
+
+CUT_OFF: Final = "cut_off"
+CLIENT_GONE: Final = "client_gone"
+"""Why a connection was closed before an answer: by a stop of the server, or by the client."""
 
 
 class Stage(IntEnum):

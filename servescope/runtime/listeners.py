@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.actions.port_holders import describe_holder
 from servescope.errors import ListenerError, PortTakenError, StoreError
-from servescope.records.dashboard import stop_text
 from servescope.records.listeners import (
     UNIX,
     ListenerOverrides,
@@ -209,7 +208,7 @@ class ListenerReconciler:
         running, hosted.running = hosted.running, None
         if running is not None:
             running.stop(STOP_GRACE_S)
-            self._note_change(stop_text(hosted.base.name))
+            self._note_change(f"{hosted.base.name} stopped")
         hosted.applied = None
         hosted.status = replace(
             _status(hosted, self._spec(hosted), ""), state=ListenerState.STOPPED

@@ -159,7 +159,7 @@ class Connection:
         self.deadline_ns = 0
         self.unsent: Unsent | None = None
         self.is_closed = False
-        self.was_cut_off = False  # by the server, while somebody used it: at the end of a stop
+        self.was_cut_off = False  # by the server, since the grace of its stop is over
         self.is_lingering = False
         # For models with a selector: who owns the connection, and what epoll reports of it.
         self.is_parked = False
@@ -331,9 +331,11 @@ class Connection:
             self.record(exchange)
 
     def note_cut_off(self, exchange: Exchange) -> None:
-        """An answer that begins after the server has closed the connection is none."""
-        if self.was_cut_off and not exchange.bytes_sent:
-            exchange.status = 0
+        """Mark what a stop cut off; an answer that begins after it is none."""
+        if self.was_cut_off:
+            exchange.flags |= RequestFlag.CUT_OFF
+            if not exchange.bytes_sent:
+                exchange.status = 0
 
     def record_if_not_yet(self) -> None:
         """Record a response that did not reach its last byte."""

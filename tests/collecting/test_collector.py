@@ -69,6 +69,18 @@ def test_answers_to_clients_that_had_gone_count_by_status(store, recorder, colle
     assert found == {("files", "200"): 9.0, ("wsgi", "503"): 8.0}
 
 
+def test_requests_without_an_answer_count_by_who_closed_their_connections(store, recorder, collect):
+    aborted = RequestFlag.ABORTED
+    collect(0)
+    serve(recorder, 0, 3)
+    serve(recorder, 0, 4, status=0, flags=aborted, sent=0)
+    serve(recorder, 0, 5, status=0, flags=aborted | RequestFlag.CUT_OFF, sent=0)
+    serve(recorder, 0, 6, listener="wsgi", flags=aborted | RequestFlag.CUT_OFF)  # half an answer
+    collect(1)
+    found = total(store, catalog.UNANSWERED, ("listener", "error.type"))
+    assert found == {("files", "client_gone"): 4.0, ("files", "cut_off"): 5.0}
+
+
 def test_a_connection_turned_away_unread_is_an_answer_and_passes_no_stage(store, recorder, collect):
     turned_away = {"method": Method._OTHER, "route": None, "status": 503}
     collect(0)

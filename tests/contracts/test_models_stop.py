@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from servescope.records.listeners import AppKind
 from servescope.request_fields import RequestFlag
 from servescope.serving.connection import LOOK_FROM_NS
 from tests.contracts.harness import ModelHarness, wait_until
@@ -112,25 +113,32 @@ def test_a_stop_is_bounded_when_the_app_hangs(harness: ModelHarness):
             connect(listener)
 
 
-def test_a_request_that_a_stop_breaks_off_has_no_answer_and_its_client_had_not_gone(
+def test_requests_that_a_stop_cuts_off_have_no_answer_and_their_clients_had_not_gone(
     harness: ModelHarness,
 ):
-    listener = harness.start()
-    with connect(listener) as flying:
-        flying.sendall(harness.wait_request())
-        wait_until(lambda: harness.entered() == 1, "the request to be in the app")
+    """One waits for a thread where there are threads, the others are in the app."""
+    listener = harness.start(threads=2)
+    number = 3 if harness.is_concurrent else 1
+    in_app = number if harness.kind is AppKind.ASGI else min(number, 2)
+    with ExitStack() as stack:
+        flying = [stack.enter_context(connect(listener)) for _ in range(number)]
+        for client in flying:
+            client.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == in_app, "the requests to be in the app")
         entered_ns = time.monotonic_ns()
-        wait_until(lambda: time.monotonic_ns() - entered_ns > LOOK_FROM_NS, "its age")
+        wait_until(lambda: time.monotonic_ns() - entered_ns > LOOK_FROM_NS, "their age")
         stopping = threading.Thread(target=listener.stop, args=(0.3,))
         stopping.start()
-        assert read_all(flying) == b""
-        harness.leave()  # the app answers somebody whom the stop has cut off
+        for client in flying:
+            assert read_all(client) == b""
+        harness.leave()  # the app answers clients that the stop has cut off
         stopping.join(20)
-        wait_until(lambda: len(harness.drain()) == 1, "the record")
-        [record] = harness.records(1)
-    assert (record["status"], record["bytes_sent"]) == (0, 0)
-    assert record["flags"] & RequestFlag.ABORTED
-    assert not record["flags"] & RequestFlag.CLIENT_GONE
+        records = harness.records(number)
+    assert not records["status"].any()
+    assert not records["bytes_sent"].any()
+    assert (records["flags"] & RequestFlag.ABORTED).all()
+    assert (records["flags"] & RequestFlag.CUT_OFF).all()
+    assert not (records["flags"] & RequestFlag.CLIENT_GONE).any()
 
 
 def test_stop_is_idempotent_and_frees_the_port(harness: ModelHarness):

@@ -316,15 +316,15 @@ MOMENTS: Final = {
                 state=ListenerState.STOPPED,
                 requests=480,
                 unanswered=300,
-                was_stopped=True,
+                cut_off=300,
             )
         ),
         {
             "no-answer": (
                 "bad",
                 (
-                    "300 of 480 requests to listener wsgi got no answer in the last 5 s, in which "
-                    "it was stopped: their connections were closed first."
+                    "300 of 480 requests to listener wsgi got no answer in the last 5 s: they were "
+                    "cut off when listener wsgi was stopped or restarted."
                 ),
             ),
             "none-runs": ("note", "No listener runs (wsgi is stopped): nobody answers requests."),
@@ -338,6 +338,26 @@ MOMENTS: Final = {
                 (
                     "1 of 1,000 requests to listener wsgi got no answer in the last 5 s: its "
                     "connection was closed first, by the client or by the server."
+                ),
+            )
+        },
+    ),
+    "clients left before their answers": Case(
+        moment(replace(SERVING, unanswered=30, left=30)),
+        {"no-answer": ("bad", "got no answer in the last 5 s: their clients left first.")},
+    ),
+    "a client left before its answer": Case(
+        moment(replace(SERVING, unanswered=1, left=1)),
+        {"no-answer": ("warn", "got no answer in the last 5 s: its client left first.")},
+    ),
+    "clients left before a stop cut off the others": Case(
+        moment(replace(SERVING, unanswered=93, cut_off=92, left=1)),
+        {
+            "no-answer": (
+                "bad",
+                (
+                    "92 were cut off when listener wsgi was stopped or restarted, and 1 client "
+                    "left first."
                 ),
             )
         },
@@ -838,11 +858,11 @@ SPANS: Final = {
         },
     ),
     "a span: one request got no answer while its listener was stopped": Case(
-        span(replace(QUICK, requests=1, unanswered=1, was_stopped=True)),
+        span(replace(QUICK, requests=1, unanswered=1, cut_off=1)),
         {
             "span-no-answer": (
                 "warn",
-                "1 of 1 request to listener wsgi got no answer in this span, in which it was",
+                "1 of 1 request to listener wsgi got no answer in this span: it was cut off when",
             )
         },
     ),

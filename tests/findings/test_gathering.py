@@ -28,13 +28,13 @@ from servescope.queries.residual import Clock, Residual
 from servescope.queries.snapshots import Snapshots
 from servescope.queries.span import Span, View
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
-from servescope.records.dashboard import Event, EventKind, stop_text
 from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
     ListenerState,
 )
 from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.requests import CLIENT_GONE, CUT_OFF
 from servescope.records.run_environment import RunEnvironment
 from servescope.records.server_kinds import ServerKind
 from servescope.settings import Settings
@@ -353,6 +353,10 @@ def test_connections_are_told_with_those_turned_away_and_those_left_by_clients(c
     assert "clients-left" in {one.code for one in findings(evidence, PORTS)}
 
 
+def closed(reason, number):
+    return count(catalog.UNANSWERED, number, listener="slow", **{"error.type": reason})
+
+
 def test_requests_that_a_stop_broke_off_are_no_answers_and_no_client_had_gone(context):
     broken_off = count(
         catalog.ANSWERS_TO_NOBODY, 4.0, listener="slow", **{"http.response.status_code": "0"}
@@ -363,20 +367,21 @@ def test_requests_that_a_stop_broke_off_are_no_answers_and_no_client_had_gone(co
     told = {one.code: one.sentence for one in findings(moment(context))}
     assert "answers-to-nobody" not in told
     assert told["no-answer"].endswith("closed first, by the client or by the server.")
-    now_s = time.time()
-    context.process.control.events.add(
-        Event(EventKind.LISTENER, now_s, stop_text("slow"), end_s=now_s)
-    )
     end = totals_end(context)
+    reasons = {**closed(CUT_OFF, 3.0), **closed(CLIENT_GONE, 1.0)}
+    frames = [Frame(end + at, {}, reasons, cut | ok) for at in range(5)]
+    context.store.write(Batch(frames))
+    end += 5
     span = Span(end - 5, end, 1, fixed=True)
     slow = by_name(moment(context, span))["slow"]
-    assert (slow.requests, slow.answers, slow.unanswered, slow.was_stopped) == (50, 30, 20, True)
+    assert (slow.requests, slow.answers, slow.unanswered) == (50, 30, 20)
+    assert (slow.cut_off, slow.left) == (15, 5)
     totals = moment(context, span).totals
     assert (totals.answers, totals.unanswered, totals.answers_to_nobody) == (30, 20, 0)
     (of_span_one,) = of_span(context, span).span.listeners
-    assert (of_span_one.answers, of_span_one.unanswered, of_span_one.was_stopped) == (30, 20, True)
+    assert (of_span_one.unanswered, of_span_one.cut_off, of_span_one.left) == (20, 15, 5)
     told = {one.code: one.sentence for one in findings(of_span(context, span))}
-    assert "in this span, in which it was stopped" in told["span-no-answer"]
+    assert "15 were cut off when listener slow was stopped" in told["span-no-answer"]
 
 
 def test_of_older_records_nobody_knows_which_clients_had_left(context):

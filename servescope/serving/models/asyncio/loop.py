@@ -422,6 +422,7 @@ class AsyncioLoop:
         self._used_s = loop.time() - began
         self._is_over = True
         for connection in list(self._connections):
+            connection.was_cut_off = True
             self.guard(connection, connection.close)
 
 

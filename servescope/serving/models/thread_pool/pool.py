@@ -358,10 +358,15 @@ class ThreadPool:
             self._connections.pop(connection.descriptor, None)
             connection.close()
 
+    def _cut_off(self, connection: Connection) -> None:
+        """Close a connection since the grace of the stop is over."""
+        connection.was_cut_off = True
+        self._close(connection)
+
     def _work_on(self, me: PoolThread, connection: Connection) -> None:
         """Go on with a connection whose request waited for a thread, or for the leader's turn."""
         if self._is_over.is_set():  # the grace is over: what was not begun is not begun
-            self._close(connection)
+            self._cut_off(connection)
         elif connection.unsent is not None:
             self._send_on(me, connection)
         else:
@@ -383,13 +388,13 @@ class ThreadPool:
         self._readiness.wake()
         has_ended = self._has_led_to_the_end.wait(grace_seconds + 1.0)
         for connection in self._roles.end():
-            self._close(connection)
+            self._cut_off(connection)
         # A thread inside the app cannot be ended; it is a daemon, and its connection is broken.
         join_answering(self._name, self._threads, 0.5)
         self._readiness.close()  # from here on none can be parked: whoever tries to closes it
         for connection in list(self._connections.values()):
             if has_ended and self._readiness.take(connection):
-                self._close(connection)
+                self._cut_off(connection)
 
     def disown(self) -> None:
         """Let go, in a forked child, of what is the parent's; see `Model`."""
@@ -414,7 +419,7 @@ class ThreadPool:
             self._is_over.set()
             for connection in list(self._connections.values()):
                 if connection in self._gave_way or self._readiness.take(connection):
-                    self._close(connection)
+                    self._cut_off(connection)
                 else:
                     connection.abort()
             self._has_led_to_the_end.set()
