@@ -51,9 +51,8 @@ def test_beside_the_errors_stand_answers_to_nobody_and_requests_without_one(note
     assert gone.errors == "5xx in 40 s; 180 reached nobody"
     both = notes(TotalsEvidence(1_300, 0, 0, unanswered=1_100, answers_to_nobody=3))
     assert both.errors == "5xx in 40 s; 3 reached nobody; 1,100 got no answer"
-    assert notes(TotalsEvidence(7, 0, 0, unanswered=7)).errors == (
-        "no answer in 40 s; 7 got no answer"
-    )
+    none = notes(TotalsEvidence(7, 0, 0, unanswered=7))
+    assert none.errors == "no answer in 40 s to 7 requests"
 
 
 def test_requests_without_an_answer_are_not_answered_and_no_share_of_errors_has_them(app):
