@@ -8,7 +8,9 @@
   const root = document.documentElement;
   const SCALE = 2; // pixels of the image a pixel of the page
   const HEADING_PX = 56;
-  const LEGEND_PX = 50;
+  const FONT_PX = 12;
+  const LINE_PX = 19; // of the legend, as Plotly draws it
+  const SAMPLE_PX = 45; // before each name, and the gap to the next one
   const PHONE_PX = 480;
   // Of a heatmap the page has a key above it, which no picture of the graph has in it.
   const COLOUR_KEY = {
@@ -84,18 +86,36 @@
     return found;
   }
 
-  // As on the page, with the heading and a legend, in the colours of the scheme.
+  // The names in columns as wide as the longest of them, which Plotly gives the width of the plot,
+  // and the height that their lines take.
+  function legendBelow(names, font, width) {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `${FONT_PX}px ${font}`;
+    const entrywidth = Math.ceil(Math.max(0, ...names.map((name) => pen.measureText(name).width)));
+    const columns = Math.max(Math.floor(width / (entrywidth + SAMPLE_PX)), 1);
+    const height = names.length ? Math.ceil(names.length / columns) * LINE_PX + LINE_PX / 2 : 0;
+    const place = { x: 0, xref: "container", y: 0, yref: "container", yanchor: "bottom" };
+    return [{ orientation: "h", entrywidth, font: { size: FONT_PX }, ...place }, height];
+  }
+
+  // As on the page, with the heading and a legend, in the colours of the scheme. The plot keeps its
+  // height, however many lines there are.
   function pictured(entry) {
-    const { data, layout } = entry.plot;
+    const { layout } = entry.plot;
     const grid = colour("--mantine-color-default-border");
     const ground = colour("--mantine-color-body");
+    const { fontFamily } = window.getComputedStyle(document.body);
     const margin = layout.margin;
+    const width = Math.max(entry.host.clientWidth, PHONE_PX);
+    const data = entry.plot.data.map((trace) => ({
+      ...trace,
+      showlegend: Boolean(trace.name) && trace.fill === undefined && trace.showlegend !== false,
+      ...(trace.type === "heatmap" ? COLOUR_KEY : {}),
+    }));
+    const names = data.filter((trace) => trace.showlegend).map((trace) => trace.name);
+    const [legend, legendPx] = legendBelow(names, fontFamily, width - margin.l - margin.r);
     return {
-      data: data.map((trace) => ({
-        ...trace,
-        showlegend: Boolean(trace.name) && trace.fill === undefined && trace.showlegend !== false,
-        ...(trace.type === "heatmap" ? COLOUR_KEY : {}),
-      })),
+      data,
       layout: {
         ...layout,
         title: {
@@ -105,14 +125,12 @@
           xanchor: "left",
           font: { size: 15 },
         },
-        showlegend: data.some((trace) => trace.name),
-        legend: { orientation: "h", y: -0.14 },
-        font: {
-          ...layout.font,
-          family: window.getComputedStyle(document.body).fontFamily,
-          color: colour("--mantine-color-text"),
-        },
-        margin: { ...margin, t: margin.t + HEADING_PX, b: margin.b + LEGEND_PX },
+        width,
+        height: entry.host.clientHeight + HEADING_PX + legendPx,
+        showlegend: names.length > 0,
+        legend,
+        font: { ...layout.font, family: fontFamily, color: colour("--mantine-color-text") },
+        margin: { ...margin, t: margin.t + HEADING_PX, b: margin.b + legendPx },
         paper_bgcolor: ground,
         plot_bgcolor: ground,
         xaxis: { ...layout.xaxis, gridcolor: grid },
@@ -122,12 +140,11 @@
   }
 
   async function image(entry) {
-    const made = window.Plotly.toImage(pictured(entry), {
-      format: "png",
-      width: Math.max(entry.host.clientWidth, PHONE_PX),
-      height: entry.host.clientHeight + HEADING_PX + LEGEND_PX,
-      scale: SCALE,
-    }).then((url) => blobOf(url));
+    const picture = pictured(entry);
+    const { width, height } = picture.layout;
+    const made = window.Plotly.toImage(picture, { format: "png", width, height, scale: SCALE }).then(
+      (url) => blobOf(url),
+    );
     if (navigator.clipboard?.write && window.ClipboardItem) {
       try {
         await navigator.clipboard.write([new ClipboardItem({ "image/png": made })]);

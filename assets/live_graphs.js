@@ -14,6 +14,7 @@
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
   const NARROW_PX = 420;
+  const FEW_COUNTS = 3;
   const FEW_LABELS = 4; // as long as `1,000 ms`, beside each other on an axis that is narrow
   const TICK_CHARACTER_PX = 7.5; // of the font of the axes, with the gap to the axis spread over eight
   const NOTE_GAP_PX = 6; // from the labels of the axis, which the note would cover
@@ -238,6 +239,13 @@
     return scope.units.logTicks(entry.layout.meta, low, high);
   }
 
+  // The most that an axis of counts shows; of stacked lines no less than that.
+  function mostOf(entry) {
+    const lines = [...shownOf(entry), ...earlierOf(entry)];
+    const most = lines.map((trace) => Math.max(0, ...valuesOf(trace)));
+    return isStacked(entry) ? most.reduce((sum, one) => sum + one, 0) : Math.max(0, ...most);
+  }
+
   // The room that the longest label of an axis takes: `10,000 ms` would be cut off in the usual margin.
   const tickWidth = (texts = []) => Math.max(0, ...texts.map((text) => text.length * TICK_CHARACTER_PX));
 
@@ -275,6 +283,8 @@
       // Plotly's own range for an axis without points has labels too long to fit.
       if (isEmpty(entry) && !layout.yaxis.range) layout.yaxis.range = EMPTY_SECONDS;
     }
+    // Nobody has half a connection. From there on Plotly's own ticks are whole numbers.
+    if (entry.layout.meta?.whole && mostOf(entry) < FEW_COUNTS) layout.yaxis.dtick = 1;
     if (coarsePointer.matches) layout.dragmode = false; // a finger on a graph scrolls the page
     return layout;
   }

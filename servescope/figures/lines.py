@@ -27,6 +27,9 @@ EARLIER: Final = {"width": 1.0, "dash": "dash"}
 TOGETHER: Final = "all together"
 """The name of the sum of stacked lines."""
 
+_COUNTS: Final = frozenset({"", "{connection}"})
+"""Units whose axis has ticks at whole numbers alone; a load average counts threads, in parts."""
+
 _MS: Final = 1000
 
 
@@ -82,6 +85,7 @@ class LinePlot:
         axis = theme.value_axis("" if self.log else scale.suffix, most=self.most, log=self.log)
         meta = units.reading(self._unit(rows), self._read_in(rows), log=self.log)
         meta |= {"stacked": self.stacked, "step": rows.step, "few": EXACT_FROM}
+        meta["whole"] = self.step_line or self._unit(rows) in _COUNTS
         return {"data": traces, "layout": theme.layout(axis) | {"meta": meta}}
 
     def delta(self, rows: Lines, shape: Shape) -> Figure | None:

@@ -193,6 +193,9 @@ def _series(colours: Sequence[str]) -> Iterator[Style]:
             yield Style(colour, dash)
 
 
+_FEW_COUNTS: Final = 3
+"""From there on Plotly's own ticks of a count are whole numbers; so in `assets/live_graphs.js`."""
+
 _IN_THE_HEADING: Final = frozenset({"req/s", "/s", "requests"})
 
 
@@ -224,6 +227,11 @@ def layout(y_axis: Figure) -> Figure:
         },
         "yaxis": {"fixedrange": True, "zeroline": False, "ticks": "", "nticks": 5, **y_axis},
     }
+
+
+def whole_ticks(largest: float) -> Figure:
+    """Of an axis of counts up to `largest`: no tick lies between two whole numbers."""
+    return {"dtick": 1} if largest < _FEW_COUNTS else {}
 
 
 def _longest_tick(y_axis: Figure) -> int:

@@ -145,6 +145,42 @@ def test_the_image_of_a_heatmap_has_the_key_of_its_colours(visit):
     assert said == [True, "requests in a cell"]
 
 
+PICTURED = """async id => {
+  const make = Plotly.toImage;
+  const kept = new Promise(resolve => {
+    Plotly.toImage = (picture, options) => { resolve(picture); return make(picture, options); };
+  });
+  document.querySelector(`[data-graph=${id}] [data-tool=image]`).click();
+  const { data, layout } = await kept;
+  Plotly.toImage = make;
+  const host = document.createElement("div");
+  document.body.append(host);
+  await Plotly.newPlot(host, structuredClone(data), structuredClone(layout));
+  const box = name => [...host.querySelectorAll(name)].map(one => one.getBoundingClientRect());
+  const told = {
+    lines: box(".legend .traces").length,
+    legendTop: Math.min(...box(".legend .traces").map(one => one.top)),
+    legendBottom: Math.max(...box(".legend .traces").map(one => one.bottom)),
+    ticksBottom: Math.max(...box(".xtick text").map(one => one.bottom)),
+    bottom: host.getBoundingClientRect().top + layout.height,
+    plotHeight: host._fullLayout._size.h,
+  };
+  host.remove();
+  return { ...told, heightOnPage: servescope.graphs.byId(id).plot._fullLayout._size.h };
+}"""
+
+
+def test_the_legend_of_an_image_takes_no_room_from_its_plot(visit):
+    opened = visit("Ports").wait_drawn("ports-inside")
+    opened.page.evaluate(NO_CLIPBOARD)
+    with opened.page.expect_download():
+        pictured = opened.page.evaluate(PICTURED, "ports-inside")
+    assert pictured["lines"] >= 9, "three of each listener"
+    assert pictured["plotHeight"] == pytest.approx(pictured["heightOnPage"], abs=2)
+    assert pictured["ticksBottom"] <= pictured["legendTop"] + 1
+    assert pictured["legendBottom"] <= pictured["bottom"] + 1
+
+
 def test_a_link_leads_to_the_graph_at_its_time(open_page):
     opened = open_page("/host?last=20s").wait_drawn("host-own-memory").wait_filled()
     opened.page.evaluate(NO_CLIPBOARD)

@@ -61,6 +61,21 @@ def test_a_logarithmic_axis_has_seconds_which_are_read_in_one_unit():
     assert figure["layout"]["yaxis"]["ticksuffix"] == ""
 
 
+@pytest.mark.parametrize(
+    ("plot", "unit", "is_whole"),
+    [
+        (LinePlot(step_line=True), "{request}", True),
+        (LinePlot(), "{connection}", True),
+        (LinePlot(unit=""), "{request}", True),
+        (LinePlot(), "{thread}", False),
+        (LinePlot(), "{request}/s", False),
+    ],
+)
+def test_an_axis_of_counts_says_that_its_ticks_are_whole_numbers(plot, unit, is_whole):
+    figure, _ = drawn(plot, lines([10], unit=unit, a=[1.0]))
+    assert figure["layout"]["meta"]["whole"] is is_whole
+
+
 @pytest.mark.parametrize(("largest", "is_wide"), [(500.0, False), (500_000.0, True)])
 def test_the_labels_of_an_axis_have_room(largest, is_wide):
     figure, _ = drawn(LinePlot(), lines([10], unit="By/s", a=[largest]))
