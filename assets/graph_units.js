@@ -1,5 +1,6 @@
-// How values of a figure read: all in the one unit that came with it, see
-// servescope/figures/units.py. Ticks, legend, cursor and copies all read them here.
+// How values of a figure read: a duration in the unit that suits it, all others and the ticks of an
+// axis in the one unit that came with it, see servescope/figures/units.py. Ticks, legend, cursor and
+// copies all read them here.
 (function () {
   "use strict";
 
@@ -52,17 +53,27 @@
     return unit ? `${shown} ${unit}` : shown;
   }
 
+  const inUnit = (reading, drawn) => withUnit(reading, drawn * reading.times, reading.suffix);
+
+  // Of a duration: what it reads in its unit, and that unit.
+  function alone(reading, drawn) {
+    const seconds = drawn / reading.factor;
+    const [, factor, suffix] = reading.scales.findLast(([least]) => least <= Math.abs(seconds));
+    return [seconds * factor, suffix];
+  }
+
   // A value as it is drawn.
   function text(reading, drawn) {
     if (drawn === null || drawn === undefined) return NOTHING;
-    return withUnit(reading, drawn * reading.times, reading.suffix);
+    if (reading.base !== "s") return inUnit(reading, drawn);
+    const [value, suffix] = alone(reading, drawn);
+    return `${number(value)} ${suffix}`;
   }
 
-  // A lower bound of a duration, in the unit that suits it alone: the same wherever it stands.
+  // A lower bound of a duration.
   function boundText(reading, drawn) {
-    const seconds = drawn / reading.factor;
-    const [, factor, suffix] = reading.scales.findLast(([least]) => least <= seconds);
-    return `≥ ${number(seconds * factor, true)} ${suffix}`;
+    const [value, suffix] = alone(reading, drawn);
+    return `≥ ${number(value, true)} ${suffix}`;
   }
 
   // The unit of all values drawn, as a heading of a table names it: seconds on a logarithmic axis.
@@ -70,9 +81,11 @@
     return reading.noun[1] || (reading.times === 1 ? reading.suffix : reading.base);
   }
 
-  // A tick in the unit that suits it alone: `[least, factor, suffix]`, ascending.
+  // A tick in the unit that suits it alone: `[least, factor, suffix]`, ascending. Ticks lie at powers
+  // of ten of the base unit: 100 s are no round number of minutes.
   function textAlone(reading, value) {
-    const [, factor, suffix] = reading.scales.findLast(([least]) => least <= value);
+    const isRound = ([least, factor]) => least <= value && (reading.base !== "s" || factor >= 1);
+    const [, factor, suffix] = reading.scales.findLast(isRound);
     return withUnit(reading, value * factor, suffix);
   }
 
@@ -96,7 +109,7 @@
     }
     const inReach = tickvals.filter((value) => value > low / 10 && value < high * 10);
     const isWide = reading.scales.length > 1 && inReach[0] * reading.times < LEAST;
-    const write = isWide ? textAlone : text;
+    const write = isWide ? textAlone : inUnit;
     return { tickvals: inReach, ticktext: inReach.map((value) => write(reading, value)) };
   }
 

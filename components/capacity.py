@@ -237,7 +237,7 @@ def _model_text(models: ModelChoice) -> str:
 def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
     ends = {COLUMNS[0], COLUMNS[-1]}
     head = [html.Th(text, className="" if text in ends else "number") for text in COLUMNS]
-    p99 = units.in_one_unit([[_p99(step, plan)] for step in search.steps])
+    p99 = units.with_texts([[_p99(step, plan)] for step in search.steps])
     rows = [
         _row(number, step, search, *texts)
         for number, step, texts in reversed(

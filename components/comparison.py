@@ -21,7 +21,7 @@ from servescope.figures import theme, units
 from servescope.figures.run_progress import server_errors
 from servescope.figures.run_texts import latency, offered_text
 from servescope.figures.run_time import LINES, small_multiples
-from servescope.figures.units import in_one_unit
+from servescope.figures.units import with_texts
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
 from servescope.load.report import FROM_SEND
@@ -134,7 +134,7 @@ def _progress(comparison: Comparison, runs: Mapping[int, LoadRun]) -> html.Div:
 def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Div:
     """A column for each target, a row for each figure; `limits` are findings by their subject."""
     head = [html.Th(""), *map(_heading, contenders)]
-    cells = in_one_unit(
+    cells = with_texts(
         [
             *([cell(one) for one in contenders] for cell in _OF_ANSWERS.values()),
             *([_of_server(cell, one) for one in contenders] for cell in _OF_SERVER.values()),

@@ -174,7 +174,7 @@ def result(run: LoadRun) -> html.Div:
         return html.Div([heading, said])
     durations = {name: run_texts.latency(told, key) for key, name in LATENCY_NAMES.items()}
     durations["naive p99"] = run_texts.latency(told, "p99", FROM_SEND)
-    (texts,) = units.in_one_unit([list(durations.values())])
+    (texts,) = units.with_texts([list(durations.values())])
     return html.Div(
         [
             heading,
@@ -224,8 +224,8 @@ def _moment(epoch_s: float) -> html.Span:
 
 
 def history_rows(runs: Sequence[LoadRun]) -> list[dict[str, Any]]:
-    """Rows of the table of runs, their latencies in one unit."""
-    texts = units.in_one_unit([_history_durations(run) for run in runs])
+    """Rows of the table of runs."""
+    texts = units.with_texts([_history_durations(run) for run in runs])
     return [_history_row(run, *of_run) for run, of_run in zip(runs, texts, strict=True)]
 
 

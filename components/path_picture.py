@@ -223,9 +223,6 @@ def _stages(
     """The stages of a path, which is that of all the `chosen` together."""
     states = stage_severities(chosen)
     held = most_held(chosen)
-    known = [one for one in map(path.stage, NAMES) if one is not None]
-    # Stages stand beside each other to be compared: their times have one unit.
-    scale = units.shared_scale("s", [time for one in known for time in (one.p50_s, one.p99_s)])
     shown = []
     for name, title in NAMES.items():
         state, mark = states.get(name, Severity.UNKNOWN), ""
@@ -240,7 +237,7 @@ def _stages(
                     *(
                         _workers(path.workers)
                         if name == WORKERS
-                        else [*_fill(path, name, stage, is_now=is_now), _times(path, stage, scale)]
+                        else [*_fill(path, name, stage, is_now=is_now), _times(path, stage)]
                     ),
                     html.Strong(mark, className="path-mark") if mark else None,
                     html.Span(f" State: {_SAID[state]}.", className="visually-hidden")
@@ -322,7 +319,7 @@ def _dots(number: float) -> html.Span:
     return html.Span(className="path-dots", style={"--n": min(round(number), MOST_DOTS)})
 
 
-def _times(path: RequestPath, stage: PathStage | None, scale: units.Scale) -> html.Span:
+def _times(path: RequestPath, stage: PathStage | None) -> html.Span:
     """Median and p99 of the time in a stage, and the rate at which requests went through it."""
     said: list[str] = []
     if stage is not None and not stage.requests:
@@ -331,9 +328,7 @@ def _times(path: RequestPath, stage: PathStage | None, scale: units.Scale) -> ht
         said = ["time not measured"]
         if stage.mean_s is not None:
             said = [
-                f"{name} too few"
-                if value is None
-                else f"{name} {units.Duration.of_percentile(value).text_in(scale)}"
+                f"{name} too few" if value is None else f"{name} {units.percentile(value)}"
                 for name, value in (("p50", stage.p50_s), ("p99", stage.p99_s))
             ]
         said.append(units.text(stage.requests_per_s, "{request}/s"))

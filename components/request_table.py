@@ -80,7 +80,7 @@ def request_table(found: Found, search: Search, span: Span) -> html.Div:
         none_kept = NONE_KEPT if span.fixed else f"{NONE_KEPT} {ADVICE}"
         return html.Div(EMPTY if found.kept else none_kept, className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
-    took = units.in_one_unit([_durations(row) for row in found.rows])
+    took = units.with_texts([_durations(row) for row in found.rows])
     scale = units.shared_scale("By", [row.bytes_sent for row in found.rows])
     body = [_row(row, scale, *texts) for row, texts in zip(found.rows, took, strict=True)]
     return html.Div(

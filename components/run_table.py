@@ -86,7 +86,7 @@ def run_table(found: FoundRuns, order: str, chosen: tuple[int, ...], empty: str)
     if not found.rows:
         return html.Div(empty, className="dimmed")
     head = html.Tr([sort_heading(*column, order, _STEEPEST_FIRST) for column in _COLUMNS])
-    durations = units.in_one_unit([_durations(run) for run in found.rows])
+    durations = units.with_texts([_durations(run) for run in found.rows])
     body = [
         _row(run, texts, chosen, found.page)
         for run, texts in zip(found.rows, durations, strict=True)

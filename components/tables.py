@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import html
 
 from components.help import attributes
-from servescope.figures.units import in_one_unit
+from servescope.figures.units import with_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +38,9 @@ def figure_table(
 ) -> html.Div:
     """A table that scrolls inside its panel; the first `words` columns are text, the rest figures.
 
-    All its durations read in one unit, so that they can be compared at a glance.
-    `empty` stands in its place when there are no rows. With a `label` it takes the focus, so that
-    it can be scrolled by keyboard where a window cannot hold it. On a phone each row is a card
-    where its columns are many or wide.
+    Durations among the cells are written as everywhere. `empty` stands in its place when there are
+    no rows. With a `label` it takes the focus, so that it can be scrolled by keyboard where a
+    window cannot hold it. On a phone each row is a card where its columns are many or wide.
     """
     if not rows:
         return html.Div(empty, className="dimmed")
@@ -50,7 +49,7 @@ def figure_table(
         [html.Th(text, className=kind) for text, kind in zip(headings, kinds, strict=True)]
     )
     names = ["" if index < words else text for index, text in enumerate(headings)]
-    body = [named_row(row, names, kinds) for row in in_one_unit(rows)]
+    body = [named_row(row, names, kinds) for row in with_texts(rows)]
     table = html.Table(
         [html.Thead(head), html.Tbody(body)],
         className=CARDS if _is_wide(headings) else "",

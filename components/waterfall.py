@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dash import html
 
 from servescope.figures import theme
-from servescope.figures.units import Duration, in_one_unit
+from servescope.figures.units import Duration, with_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -49,7 +49,7 @@ def waterfall(
         name: [Duration(seconds), *_usual(name, usual)]
         for name, seconds in {**stages_s, WHOLE: whole_s}.items()
     }
-    texts = dict(zip(amounts, in_one_unit(amounts.values()), strict=True))
+    texts = dict(zip(amounts, with_texts(amounts.values()), strict=True))
     cells: list[Component] = []
     if usual is not None:
         cells += [html.Span(), html.Span(), html.B("this one", className="amount")]

@@ -64,6 +64,7 @@ class DistributionPlot:
             # The buckets of a table: the bars are a little narrower, and the last may be open.
             "meta": {"edges": [None if math.isinf(edge) else float(edge) for edge in known]},
         }
+        layout["yaxis"] |= theme.whole_ticks(int(rows.counts.max()))
         marks = {name: rows.marks[name] for name in _MARKED if name in rows.marks}
         sides = _label_sides([math.log10(seconds) for seconds in marks.values()], x_range)
         layout["shapes"] = [
@@ -84,7 +85,7 @@ class DistributionPlot:
     def legend(self, rows: Distribution, shape: dict[str, Any]) -> list[dict[str, str]]:
         """The percentiles, as figures."""
         del shape
-        (texts,) = units.in_one_unit(
+        (texts,) = units.with_texts(
             [
                 [
                     units.Duration(seconds, name in rows.bounds or bool(units.at_least(seconds)))

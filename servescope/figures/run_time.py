@@ -70,9 +70,7 @@ def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], lon
             "line": {"color": style.colour, "width": 1.8},
             "marker": {"size": 5},
             "cliponaxis": False,
-            "text": [
-                "" if ms is None else units.text_in(ms / 1e3, scale) for ms in run.get(name, ())
-            ],
+            "text": ["" if ms is None else units.text(ms / 1e3, "s") for ms in run.get(name, ())],
             "hovertemplate": "%{text}",
         }
         for (name, label), style in zip(LINES, styles, strict=True)

@@ -1,10 +1,10 @@
 """How a figure with a unit reads: three significant digits, binary bytes, never "0 ms" for some.
 
 Units are UCUM codes as in the catalog. `scales` is the one table of what a value is shown in. A
-figure that stands alone reads in the unit that suits it (`text`); those that are read beside each
-other read in one: durations of a table through `in_one_unit`, an axis through `axis_scale` or
-`shared_scale`, and the browser gets that of each graph (`assets/graph_units.js`), so that ticks,
-legend and values under the cursor agree.
+duration reads in the unit that suits it wherever it stands (`text`): on a card, in a sentence, in a
+table, in a legend and under the cursor it is the same text. The ticks of an axis have one unit, of
+`axis_scale` or `shared_scale`, and so have other figures than durations in the legend and under the
+cursor of a graph. The browser writes these by the same table (`assets/graph_units.js`).
 """
 
 from __future__ import annotations
@@ -225,11 +225,7 @@ def percentile_in_words(seconds: float | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A duration in seconds in a table, which `in_one_unit` writes; None: there is none.
-
-    A bound reads in a unit of its own, the same wherever it stands: the timeout of a run, or the
-    longest duration that a histogram tells, is one figure and not one for each table.
-    """
+    """A duration in seconds, which may be a bound, as it reads wherever it stands; None: no one."""
 
     seconds: float | None
     is_bound: bool = False  # it is one from below
@@ -237,16 +233,12 @@ class Duration:
 
     @property
     def text(self) -> str:
-        """As it reads where it stands alone, in the unit that suits it."""
-        return self.text_in(scale_for("s", abs(self.seconds or 0.0)))
-
-    def text_in(self, scale: Scale) -> str:
-        """As it reads beside others, in their unit unless it is a bound."""
+        """In the unit that suits it."""
         if self.seconds is None or not math.isfinite(self.seconds):
             return NOTHING
         if self.is_bound:
             return lower_bound(self.seconds)
-        return upper_bound(self.seconds) if self.is_upper_bound else text_in(self.seconds, scale)
+        return upper_bound(self.seconds) if self.is_upper_bound else text(self.seconds, "s")
 
     @classmethod
     def of_percentile(cls, seconds: float | None) -> Duration:
@@ -259,23 +251,9 @@ def mean_and_percentiles(mean_s: float | None, *percentiles_s: float | None) -> 
     return [Duration(mean_s), *map(Duration.of_percentile, percentiles_s)]
 
 
-def in_one_unit(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """The rows of a table with its durations as texts, in the unit of `shared_scale`.
-
-    Bounds have their own unit, and no part in the choice of that of the others.
-    """
-    kept = [list(row) for row in rows]
-    seconds = [
-        cell.seconds
-        for row in kept
-        for cell in row
-        if isinstance(cell, Duration) and not (cell.is_bound or cell.is_upper_bound)
-    ]
-    scale = shared_scale("s", seconds)
-    return [
-        [cell.text_in(scale) if isinstance(cell, Duration) else cell for cell in row]
-        for row in kept
-    ]
+def with_texts(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The rows of a table with its durations as texts."""
+    return [[cell.text if isinstance(cell, Duration) else cell for cell in row] for row in rows]
 
 
 def length(seconds: float) -> str:
@@ -344,13 +322,13 @@ def scales(unit: str) -> tuple[Scale, ...]:
 
 
 def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
-    """By which the browser writes values of a figure, all in the unit of `scale`, as JSON.
+    """By which the browser writes a figure, the ticks of its axis in the unit of `scale`, as JSON.
 
     The values drawn are in that unit as well, but on a logarithmic axis in the base unit: `factor`
     is what base units were multiplied by, `times` what a drawn value is to be multiplied by. From
-    `longest` on, in seconds, a percentile is a lower bound. `scales` are those in which a lower
-    bound reads alone, and ticks of a logarithmic axis where they lie too far apart for one: least
-    value, factor, suffix. Of a `share` all is 100 %, which a little less does not read as.
+    `longest` on, in seconds, a percentile is a lower bound. `scales` are those in which a duration
+    reads, and ticks of a logarithmic axis where they lie too far apart for one: least value,
+    factor, suffix. Of a `share` all is 100 %, which a little less does not read as.
     """
     return {
         "factor": 1.0 if log else scale.factor,
@@ -360,15 +338,10 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
         "noun": list(noun(unit)),
         "share": unit == "1",
         "longest": LONGEST_S if unit == "s" else None,
-        "scales": [[one.least, one.factor, one.suffix] for one in _tick_scales(unit)]
+        "scales": [[one.least, one.factor, one.suffix] for one in scales(unit)]
         if log or unit == "s"
         else [],
     }
-
-
-def _tick_scales(unit: str) -> list[Scale]:
-    """Those of ticks at powers of ten of the base unit: 100 s are no round number of minutes."""
-    return [scale for scale in scales(unit) if unit != "s" or scale.factor >= 1]
 
 
 def scale_of_base(unit: str) -> Scale:

@@ -115,7 +115,7 @@ def _result(data: RunData) -> list[str]:
         return ["<h2>Result</h2><p>The run has no result.</p>"]
     failed = sum(result["failed"].values())
     errors = (result.get("status_classes") or {}).get("5xx")
-    (durations,) = units.in_one_unit([[latency(result, key) for key in _CARDS]])
+    (durations,) = units.with_texts([[latency(result, key) for key in _CARDS]])
     cards = {
         "sent": _count(result["sent"]),
         "answered": _count(result["answered"]),
@@ -372,11 +372,11 @@ def _facts(facts: dict[str, str]) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str | units.Duration]]) -> str:
-    """A table; its durations read in one unit."""
+    """A table; durations among its cells are written as everywhere."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headings)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>"
-        for row in units.in_one_unit(rows)
+        for row in units.with_texts(rows)
     )
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -102,6 +102,15 @@ def test_the_last_bar_ends_at_the_longest_duration_that_was_measured(durations, 
         assert ends[0] < ends[1], "its axis ends there as well"
 
 
+def test_few_requests_have_no_tick_between_whole_numbers():
+    few, many = (
+        DistributionPlot().figure(distribution([0.01] * number), {})["layout"]["yaxis"]
+        for number in (2, 3)
+    )
+    assert few["dtick"] == 1
+    assert "dtick" not in many, "Plotly's own are whole numbers"
+
+
 def test_durations_below_those_of_the_histogram_have_no_lower_end():
     (trace,) = DistributionPlot().figure(distribution([1e-7, 0.01]), {})["data"]
     assert trace["hovertext"][0] == "up to 0.95 µs: 1 request, 50 %"
