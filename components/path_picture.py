@@ -300,6 +300,10 @@ def _workers(workers: Workers) -> list[Any]:
             _said(f"{_amount(busy)} of {workers.threads} busy"),
             _bar(busy / workers.threads),
         ]
+    elif (
+        busy is not None
+    ):  # of another host: it has counted them, and nobody here knows of how many
+        said += [_said(f"{_amount(busy)} busy"), _dots(busy)]
     if workers.loops:
         on_loop = workers.on_loop
         text = "loop not measured" if on_loop is None else f"{_amount(on_loop)} on the loop"

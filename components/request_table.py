@@ -319,4 +319,5 @@ def _rows_button(rows: int, shown: int) -> html.Button:
         className="menu-button",
         disabled=rows == shown,
         **narrowing({"rows": str(rows)}, f"{rows} rows a page"),
+        **attributes(aria_pressed=str(rows == shown).lower()),
     )

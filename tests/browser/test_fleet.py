@@ -15,6 +15,10 @@ from tests.processes import Dashboards, eventually
 
 pytestmark = pytest.mark.browser
 HOSTS = ("alpha", "beta")
+CUT_PICKER = """() => {
+    const field = document.getElementById("host");
+    return field.value && field.scrollWidth - field.clientWidth;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,19 @@ def test_nothing_is_wider_than_a_phone(look):
     watched = look("/?host=beta", **PHONE).wait_drawn("overview-requests")
     watched.page.locator("#overview-fleet tbody tr", has_text="beta").wait_for()
     watched.until("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_on_a_phone_the_name_of_this_host_is_whole(look):
+    watched = look(**PHONE).wait_drawn("overview-requests")
+    watched.until("document.getElementById('host').value === 'alpha (this host)'")
+    assert watched.page.evaluate(CUT_PICKER) == 0
+
+
+def test_of_a_host_without_requests_the_open_connections_are_known_elsewhere(look, fleet):
+    watched = look("/?host=alpha", fleet[1]).wait_drawn("overview-host")
+    stages = ".path-live [data-stage={}] .path-amount"
+    for stage, said in (("clients", "0 open"), ("workers", "0 busy")):
+        watched.page.locator(stages.format(stage)).get_by_text(said, exact=True).wait_for()
 
 
 def test_the_page_tells_when_the_engine_is_away_and_goes_on(look, engine):

@@ -202,6 +202,8 @@ def test_on_a_phone_a_page_of_the_log_has_few_rows_until_more_are_chosen(open_pa
     opened = open_page("/requests", PHONE).wait_drawn("requests-classes")
     opened.until("location.search.includes('rows=10')")
     opened.until(f"document.querySelectorAll('{ROWS}').length === 10")
+    rows = opened.page.get_by_role("button", name="rows a page", pressed=True)
+    assert rows.all_inner_texts() == ["10"]
     opened.page.get_by_role("button", name="25 rows a page").click()
     opened.until(f"document.querySelectorAll('{ROWS}').length > 10")
     assert "rows=25" in opened.page.url

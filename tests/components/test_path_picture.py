@@ -107,6 +107,20 @@ def test_where_nothing_is_known_of_any_listener_no_loop_is_claimed(context, reco
     assert "none: a loop calls the app" not in said
 
 
+def test_of_a_host_that_nobody_asks_anything_what_its_gauges_say_is_shown(context, record):
+    """As another host's: its listeners are not listed here, and no request of theirs ended."""
+    idle = (
+        gauge(catalog.OPEN_CONNECTIONS, 0.0, listener="far")
+        | gauge(catalog.BUSY_THREADS, 0.0, listener="far")
+        | gauge(catalog.CPU_UTILIZATION, 0.5, **{"cpu.logical_number": "all"})
+    )
+    record(*(Frame(START + second, idle) for second in range(5)))
+    context.process.control.listeners.write_statuses([])
+    said = " ".join(texts(picture(context, Span(START, START + 5, 1), "", is_now=True)))
+    assert "Clients 0 open" in said
+    assert "0 busy" in said
+
+
 def test_where_nobody_asked_the_kernel_nobody_knows_which_clients_have_left(show, record):
     record(Frame(START, gauge(catalog.OPEN_CONNECTIONS, 3.0, listener="wsgi")))
     assert "3 open left by clients: unknown 0 new/s" in show()["clients"]
