@@ -213,10 +213,13 @@ def _place(row: LogRow, around: RequestSurroundings) -> str:
         )
     share = int(around.share_not_slower * _PERCENT)
     if not around.share_faster:
-        return f"None of {others} was faster by more than {units.text(GROWTH - 1, '1')}."
+        return (
+            f"It was among the fastest: none of {others} was faster by more than "
+            f"{units.text(GROWTH - 1, '1')}."
+        )
     if not share:
-        return f"Fewer than 1 % of {others} took as long as this one, or less."
-    return f"{share} % of {others} took as long as this one, or less."
+        return f"Fewer than 1 % of {others} were as fast as this one, or faster."
+    return f"{share} % of {others} were as fast as this one, or faster."
 
 
 def no_number() -> html.Div:

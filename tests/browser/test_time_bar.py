@@ -431,6 +431,15 @@ def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
     opened.until("servescope.view.span() !== null")
     height = "document.getElementById('time-bar').getBoundingClientRect().height"
     assert opened.page.evaluate(height) <= 110
+    off_middle = opened.page.evaluate(
+        "() => [...document.querySelectorAll('#range label')].map(label => {"
+        "const text = document.createRange(); text.selectNodeContents(label);"
+        "const middle = box => box.top + box.height / 2;"
+        "return Math.abs(middle(text.getBoundingClientRect())"
+        " - middle(label.getBoundingClientRect())); })"
+    )
+    assert off_middle
+    assert max(off_middle) <= 2
     opened.pause()
     assert opened.page.evaluate(height) <= 110
     opened.page.get_by_role("button", name="Span…").click()
