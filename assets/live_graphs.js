@@ -9,6 +9,9 @@
   const MINUTE_MS = 60000;
   const SHORTEST_ZOOM_S = 5;
   const WAIT_MS = 10; // for Plotly, which comes last
+  const NOBODY_ANSWERS = ["none-runs", "listener-stopped", "not-listening", "listener-down"]
+    .map((code) => `.finding[data-code=${code}]`)
+    .join();
   const NOT_RECORDED = "Nothing was recorded in this span.";
   const LONE_POINT_PX = 5;
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
@@ -289,10 +292,12 @@
     return layout;
   }
 
-  // Why a graph is empty. In the past no advice helps, and what was not recorded is not known.
+  // Why a graph is empty. In the past no advice helps, nor where a finding of the page says that no
+  // request can come now; and what was not recorded is not known.
   function noteOf({ host }) {
     if (isFixed && !isRecorded) return NOT_RECORDED;
-    return [host.dataset.empty, isFixed ? "" : host.dataset.advice].filter(Boolean).join(" ");
+    const isVain = isFixed || document.querySelector(NOBODY_ANSWERS) !== null;
+    return [host.dataset.empty, isVain ? "" : host.dataset.advice].filter(Boolean).join(" ");
   }
 
   function draw(entry) {

@@ -19,6 +19,7 @@ READ: Final = (
     "sends no HTTP, has no duration here."
 )
 NOT_RECORDED: Final = "Nothing was recorded in this span."
+NO_LISTENER: Final = "No listener was measured in this span."
 NO_REQUESTS: Final = "No requests in this span."
 TOO_FEW: Final = (
     "No requests in this span, or too few in each step for a percentile: "

@@ -45,18 +45,20 @@ def preferred(statuses: Iterable[ListenerStatus], name: str) -> str:
 
 
 def not_running(statuses: Iterable[ListenerStatus]) -> list[Any]:
-    """Which of them do not run, and the way to where they are started; nothing where all do."""
-    told = [
-        f"{one.name} ({one.state})"
-        for one in standing(statuses)
-        if one.state is not ListenerState.RUNNING
-    ]
-    if not told:
+    """Which of them do not run, and where that is changed; nothing where all do."""
+    of_state: dict[ListenerState, list[str]] = {}
+    for one in standing(statuses):
+        if one.state is not ListenerState.RUNNING:
+            of_state.setdefault(one.state, []).append(one.name)
+    if not of_state:
         return []
-    do = "does" if len(told) == 1 else "do"
-    it = "it is" if len(told) == 1 else "they are"
-    return [
-        f"{', '.join(told)} {do} not run: {it} started on the page ",
-        dcc.Link("Servers", href=below_prefix("/servers")),
-        ".",
-    ]
+    told = "; ".join(
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {state}"
+        if state is not ListenerState.FAILED
+        else f"{', '.join(names)} failed"
+        for state, names in of_state.items()
+    )
+    stopped = of_state.get(ListenerState.STOPPED, [])
+    way = f"start {'it' if len(stopped) == 1 else 'them'}" if len(of_state) == 1 else ""
+    way = f"{way} on" if stopped and way else "see"
+    return [f"{told}: {way} the page ", dcc.Link("Servers", href=below_prefix("/servers")), "."]

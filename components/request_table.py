@@ -74,10 +74,10 @@ _COLUMNS: Final = (
 _STEEPEST_FIRST: Final = {"took", "status", "time", "sent"}
 
 
-def request_table(found: Found, search: Search, span: Span) -> html.Div:
-    """The rows of a page, below headings that sort."""
+def request_table(found: Found, search: Search, span: Span, *, can_come: bool = True) -> html.Div:
+    """The rows of a page, below headings that sort; `can_come`: whether more requests can come."""
     if not found.rows:
-        none_kept = NONE_KEPT if span.fixed else f"{NONE_KEPT} {ADVICE}"
+        none_kept = f"{NONE_KEPT} {ADVICE}" if can_come and not span.fixed else NONE_KEPT
         return html.Div(EMPTY if found.kept else none_kept, className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
     took = units.with_texts([_durations(row) for row in found.rows])

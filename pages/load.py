@@ -19,6 +19,7 @@ from components import (
 from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.findings import verdict
+from components.help import NO_LISTENER
 from components.listener_choices import choices, not_running
 from components.live import VIEW, LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
@@ -71,6 +72,7 @@ GRAPHS: Final = (
         "Connections waiting to be accepted, by port; the deepest of each second.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
         LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
+        NO_LISTENER,
     ),
     LiveGraph(
         "load-cpu",

@@ -14,7 +14,7 @@ from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
 from components.findings import card_state, verdict
 from components.fleet import fleet_table
-from components.help import NO_REQUESTS, READ, SUPPORT, TOO_FEW
+from components.help import NO_LISTENER, NO_REQUESTS, READ, SUPPORT, TOO_FEW
 from components.listener_choices import preferred
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
@@ -103,6 +103,7 @@ GRAPHS: Final = (
         "deepest of each second. More than a few means the server cannot keep up.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
         LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
+        NO_LISTENER,
     ),
     LiveGraph(
         "overview-host",

@@ -9,6 +9,7 @@ from dash import html, register_page
 
 from components import panels
 from components.findings import verdict
+from components.help import NO_LISTENER
 from components.live import LiveGraph, LivePage, Props, connect
 from components.status import HIDDEN
 from servescope import catalog
@@ -34,6 +35,7 @@ GRAPHS: Final = (
         "port that listens no more is drawn where connections waited.",
         lambda context, span, _: ports.accept_queues(context, span),
         LinePlot(styles=theme.paired((" backlog", "dot"), colours=theme.by_name), step_line=True),
+        NO_LISTENER,
     ),
     LiveGraph(
         "ports-states",
@@ -77,6 +79,7 @@ GRAPHS: Final = (
             ),
             step_line=True,
         ),
+        NO_LISTENER,
     ),
     LiveGraph(
         "ports-opened",

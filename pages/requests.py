@@ -117,9 +117,8 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
     """The listeners to choose from, whether they run, the capture, and the log as narrowed."""
     options = panels.listener_options("requests-listener", context, chosen[0])
     options |= capture_control.props(context)
-    options["requests-standing"] = {
-        "children": verdict(standing(context, span, chosen[0]), "/requests")
-    }
+    stands = standing(context, span, chosen[0])
+    options["requests-standing"] = {"children": verdict(stands, "/requests")}
     if span is None:
         return options
     given = {name.partition("-")[2]: text for name, text in zip(FILTERS, chosen, strict=True)}
@@ -129,7 +128,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "requests-faults": {"children": " ".join(faults)},
         "requests-counts": {"children": counts_text(found)},
         "requests-narrowed": {"tree": tree(chosen_values(search))},
-        "requests-log": {"tree": tree(request_table(found, search, span))},
+        "requests-log": {"tree": tree(request_table(found, search, span, can_come=not stands))},
         "requests-facets": {"tree": tree(facets(found, search))},
         "requests-pages": {"tree": tree(pages(found, search))},
     }

@@ -82,7 +82,7 @@ def test_load_is_not_aimed_at_a_stopped_listener(open_page, dashboard):
     with stopped(dashboard, "wsgi"):
         opened.until("document.getElementById('load-listener').value === 'wsgi (stopped)'")
         hint = opened.page.locator("#load-not-running").inner_text()
-        assert hint == "wsgi (stopped) does not run: it is started on the page Servers."
+        assert hint == "wsgi is stopped: start it on the page Servers."
         opened.page.get_by_role("button", name="Start", exact=True).click()
         told = opened.page.locator("#load-answer").filter(has_text="start it first")
         assert told.inner_text() == "The listener 'wsgi' is stopped, not running; start it first."
@@ -177,3 +177,16 @@ def test_a_past_view_says_nothing_of_the_present_states(open_page):
     said(opened, "#requests-standing", "none-runs")
     opened.pause()
     opened.until("document.querySelector('#requests-standing .finding') === null")
+
+
+@pytest.mark.usefixtures("none_runs")
+def test_no_advice_leads_to_a_listener_while_none_runs(open_page):
+    opened = open_page("/requests?last=5s").wait_drawn("requests-routes")
+    told = "No requests in this span."
+    note = "document.querySelector('#requests-routes .live-graph-note').textContent"
+    opened.until(f"told => {note} === told", told)
+    opened.page.get_by_text("No request is kept in this span.", exact=True).wait_for()
+    opened = open_page("/ports?last=5s").wait_drawn("ports-queues", "ports-inside")
+    for graph in ("ports-queues", "ports-inside"):
+        note = f"document.querySelector('#{graph} .live-graph-note').textContent"
+        opened.until(f"told => {note} === told", "No listener was measured in this span.")

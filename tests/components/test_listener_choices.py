@@ -10,7 +10,7 @@ from tests.listener_statuses import LOOP, POOL
 
 STOPPED = replace(LOOP, state=ListenerState.STOPPED)
 COMPARED = replace(POOL, name="compare-prefork", is_temporary=True)
-SAID = "loop (stopped) does not run: it is started on the page Servers."
+SAID = "loop is stopped: start it on the page Servers."
 
 
 def text(children):
@@ -34,6 +34,11 @@ def test_the_first_choice_runs_where_any_does():
 def test_the_way_to_start_one_is_told_while_it_does_not_run():
     assert not_running([POOL, LOOP, replace(COMPARED, state=ListenerState.STARTING)]) == []
     assert text(not_running([POOL, STOPPED])) == SAID
-    both = [replace(POOL, state=ListenerState.FAILED), STOPPED]
-    told = "pool (failed), loop (stopped) do not run: they are started on the page Servers."
-    assert text(not_running(both)) == told
+    failed = replace(POOL, state=ListenerState.FAILED)
+    assert (
+        text(not_running([failed, STOPPED]))
+        == "pool failed; loop is stopped: see the page Servers."
+    )
+    assert text(not_running([failed])) == "pool failed: see the page Servers."
+    two = [replace(POOL, state=ListenerState.STOPPED), STOPPED]
+    assert text(not_running(two)) == "pool, loop are stopped: start them on the page Servers."
