@@ -96,47 +96,63 @@
   }
 
   // Labels of the events, none over another, none beyond the edges: Plotly cuts what is drawn beside
-  // the plot, in `width` pixels. Load runs come first. Others that stand too close for a label each
-  // have one together, as short as it can be at first, so that as many as possible have one.
+  // the plot, in `width` pixels. Load runs come first. Others that look like one line, or stand too
+  // close for a label each, have one together, as short as it can be at first, so that as many as
+  // possible have one.
   function labels(events, place, endPlace, width) {
     const groups = [];
     const isFree = ({ from, to }) =>
       from >= LABEL_PADDING_PX &&
       to <= width - LABEL_PADDING_PX &&
       !groups.some(({ way }) => way && from < way.to + GAP_PX && to > way.from - GAP_PX);
-    const find = (group, texts) =>
-      texts.flatMap((text) => waysOf(group, text, place, endPlace)).find(isFree);
+    const waysFor = (group, texts) =>
+      texts.flatMap((text) => waysOf(group, text, place, endPlace)).filter(isFree);
     const shortest = (group) => textsOf(group).slice(-1);
     for (const event of events.filter(([kind]) => kind === RUN)) {
-      const way = find([event], textsOf([event]));
+      const [way] = waysFor([event], textsOf([event]));
       if (way) groups.push({ members: [event], way });
     }
-    let before = null;
-    for (const event of events.filter(([kind]) => kind !== RUN)) {
-      const way = find([event], shortest([event]));
-      if (way || !before || !isBeside(before, place(event), place)) {
-        before = { members: [event], way };
-        groups.push(before);
-        continue;
+    const last = (group) => place(group[group.length - 1]);
+    const isBeside = (before, at) =>
+      at - last(before.members) <= BESIDE_PX ||
+      Boolean(before.way && at >= before.way.from - GAP_PX && at <= before.way.to + GAP_PX);
+
+    // Gives both a label, the one before on its other side if need be; or one to all of them.
+    function placeBeside(before, members) {
+      const kept = before.way;
+      before.way = null;
+      for (const way of waysFor(before.members, shortest(before.members))) {
+        before.way = way;
+        const [own] = waysFor(members, shortest(members));
+        if (own) return groups.push({ members, way: own });
       }
-      const alone = before.way;
-      before.way = null; // it is to be free for the label of all
-      before.way = find([...before.members, event], shortest([...before.members, event]));
-      if (before.way) before.members.push(event);
-      else before.way = alone;
+      before.way = null;
+      const all = [...before.members, ...members];
+      const [way] = waysFor(all, shortest(all));
+      if (way) return Object.assign(before, { members: all, way });
+      before.way = kept;
+      return groups.push({ members, way: null });
+    }
+
+    const clusters = [];
+    for (const event of events.filter(([kind]) => kind !== RUN)) {
+      const before = clusters[clusters.length - 1];
+      if (before && place(event) - last(before) <= NEAR_PX) before.push(event);
+      else clusters.push([event]);
+    }
+    const runs = groups.length;
+    for (const members of clusters) {
+      const before = groups.length > runs ? groups[groups.length - 1] : null;
+      const [way] = waysFor(members, shortest(members));
+      if (!way && before && isBeside(before, place(members[0]))) placeBeside(before, members);
+      else groups.push({ members, way: way || null });
     }
     for (const group of groups) {
       const short = group.way;
       group.way = null;
-      group.way = find(group.members, textsOf(group.members)) || short;
+      group.way = waysFor(group.members, textsOf(group.members))[0] || short;
     }
     return new Map(groups.filter(({ way }) => way).map(({ way }) => [way.event, way]));
-  }
-
-  // Whether an event stands so close to others that it looks like one of them.
-  function isBeside({ members, way }, at, place) {
-    const last = place(members[members.length - 1]);
-    return at - last <= BESIDE_PX || Boolean(way && at >= way.from - GAP_PX && at <= way.to + GAP_PX);
   }
 
   function shapes(layout, clientWidth, [from, to], shown) {

@@ -497,6 +497,23 @@ def test_events_of_one_moment_have_a_label_that_tells_of_all(open_page, asked, c
     assert opened.page.evaluate(found, "host-cpu")["cut"] == []
 
 
+def test_a_label_makes_room_for_the_next_one(open_page, asked):
+    begin = int(time.time()) - 1_000 * next(NUMBERS)
+    with closing(asked.control) as control:
+        for kind, after, text in (
+            (EventKind.LEADER, 8.0, "process 5 started"),
+            (EventKind.LISTENER, 8.02, "asgi started"),
+            (EventKind.LISTENER, 8.3, "wsgi changed"),
+            (EventKind.LISTENER, 8.35, "files restarted"),
+        ):
+            control.events.add(Event(kind, begin + after, text, begin + after))
+    opened = open_page(f"/host?from={begin}&to={begin + 10}").wait_drawn("host-cpu")
+    opened.until(
+        f"id => ({LABELS})(id).texts.join('; ') === 'process 5 started, asgi started; 2 events'",
+        "host-cpu",
+    )
+
+
 def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, asked):
     opened = visit("Overview").wait_drawn("overview-host", "overview-requests")
     start, end = opened.page.evaluate("servescope.graphs.span()")
