@@ -38,7 +38,7 @@ def asked(dashboard):
     return dashboard
 
 
-def test_a_listener_has_one_colour_on_all_pages(visit):
+def test_a_listener_has_one_colour_on_all_pages(kept_page):
     colours = {}
     for page, graph in (
         ("Ports", "ports-inside"),
@@ -46,7 +46,7 @@ def test_a_listener_has_one_colour_on_all_pages(visit):
         ("Servers", "servers-rate"),
         ("Overview", "overview-queues"),
     ):
-        opened = visit(page).wait_drawn(graph)
+        opened = kept_page.follow(page).wait_drawn(graph)
         opened.until("() => document.querySelectorAll('.legend-item').length > 4")
         for name, colour in opened.page.evaluate(COLOURS):
             listener = name.split(" ")[0]
@@ -90,8 +90,8 @@ def test_a_legend_says_of_when_its_values_are(visit):
     opened.page.locator("#latency-distribution-legend small").filter(has_text=TWO_TIMES).wait_for()
 
 
-def test_titles_name_no_unit_where_the_axis_chooses_it(visit):
+def test_titles_name_no_unit_where_the_axis_chooses_it(kept_page):
     for page in ("Overview", "Latency", "Load", "Ports", "Host", "Requests"):
-        titles = visit(page).page.locator(".card-heading h2").all_inner_texts()
+        titles = kept_page.follow(page).page.locator(".card-heading h2").all_inner_texts()
         assert not [title for title in titles if title.endswith((", ms", ", s"))]
         assert not [title for title in titles if "bytes per second" in title.lower()]

@@ -109,13 +109,12 @@ READ = "([reading, drawn]) => drawn.map(value => servescope.units.text(reading, 
 
 
 @pytest.mark.parametrize("log", [False, True], ids=["linear", "logarithmic"])
-def test_the_browser_reads_durations_as_a_table_does_and_other_values_in_one_unit(visit, log):
-    opened = visit("Host")
+def test_the_browser_reads_durations_as_a_table_does_and_other_values_in_one_unit(kept_page, log):
     values = [0.0, 3e-9, 3e-6, 0.000421, 0.0009997, 0.0123, 0.9996, 1.234, 59.97, 812.0, 86_400.0]
     for unit in ("s", "By", "By/s", "{request}/s"):
         for scale in units.scales(unit):
             drawn = values if log else [value * scale.factor for value in values]
-            read = opened.page.evaluate(READ, [units.reading(unit, scale, log=log), drawn])
+            read = kept_page.page.evaluate(READ, [units.reading(unit, scale, log=log), drawn])
             if unit == "s":
                 assert read == [units.text(value, unit) for value in values]
             else:
@@ -124,10 +123,9 @@ def test_the_browser_reads_durations_as_a_table_does_and_other_values_in_one_uni
 
 @pytest.mark.parametrize("low_s", [8e-6, 2e-5, 0.0018])
 @pytest.mark.parametrize("high_s", [0.5, 45.0, 110.0])
-def test_each_tick_of_a_logarithmic_axis_says_which_duration_it_is(visit, low_s, high_s):
-    opened = visit("Host")
+def test_each_tick_of_a_logarithmic_axis_says_which_duration_it_is(kept_page, low_s, high_s):
     reading = units.reading("s", units.shared_scale("s", [low_s, high_s]), log=True)
-    ticks = opened.page.evaluate(
+    ticks = kept_page.page.evaluate(
         "([reading, low, high]) => servescope.units.logTicks(reading, low, high)",
         [reading, low_s, high_s],
     )
@@ -147,37 +145,34 @@ def test_each_tick_of_a_logarithmic_axis_says_which_duration_it_is(visit, low_s,
 @pytest.mark.parametrize(
     ("low_s", "high_s"), [(24.0, 64.0), (0.011, 0.018), (0.6, 0.9), (1.01, 1.02)]
 )
-def test_a_narrow_logarithmic_axis_has_two_ticks_within_its_values(visit, low_s, high_s):
-    opened = visit("Host")
+def test_a_narrow_logarithmic_axis_has_two_ticks_within_its_values(kept_page, low_s, high_s):
     reading = units.reading("s", units.shared_scale("s", [low_s, high_s]), log=True)
-    ticks = opened.page.evaluate(
+    ticks = kept_page.page.evaluate(
         "([reading, low, high]) => servescope.units.logTicks(reading, low, high)",
         [reading, low_s, high_s],
     )
     assert 2 <= len([value for value in ticks["tickvals"] if low_s <= value <= high_s]) <= 8
 
 
-def test_a_logarithmic_axis_around_one_value_has_few_ticks(visit):
-    opened = visit("Host")
+def test_a_logarithmic_axis_around_one_value_has_few_ticks(kept_page):
     reading = units.reading("s", units.shared_scale("s", [0.0023]), log=True)
-    ticks = opened.page.evaluate(
+    ticks = kept_page.page.evaluate(
         "([reading, low, high]) => servescope.units.logTicks(reading, low, high)",
         [reading, 0.0023, 0.0023],
     )
     assert ticks["ticktext"] == ["0.5 ms", "1 ms", "2 ms", "5 ms", "10 ms", "20 ms"]
 
 
-def test_a_share_and_a_count_read_as_in_a_card(visit):
-    opened = visit("Host")
+def test_a_share_and_a_count_read_as_in_a_card(kept_page):
     values = [0.0, 3e-6, 0.000421, 0.0123, 0.0996, 0.996, 0.9996, 1.0, 1.234]
     for unit in ("1", units.CORES):
         (scale,) = units.scales(unit)
         reading = units.reading(unit, scale)
         drawn = [value * scale.factor for value in values]
         shown = [units.text(value, unit) for value in values]
-        assert opened.page.evaluate(READ, [reading, drawn]) == shown
+        assert kept_page.page.evaluate(READ, [reading, drawn]) == shown
     reading = units.reading("{thread}", units.scale_for("{thread}", 8.0))
-    counts = opened.page.evaluate(READ, [reading, [0, 1, 8]])
+    counts = kept_page.page.evaluate(READ, [reading, [0, 1, 8]])
     assert counts == ["0 threads", "1 thread", "8 threads"]
 
 
@@ -229,11 +224,10 @@ def test_a_logarithmic_axis_reads_in_one_unit(visit):
     assert not [one for one in numbers if not re.fullmatch(r"0\.0*[125]|[125][0,]*", one)]
 
 
-@pytest.mark.parametrize("page", ["Overview", "Requests", "Latency", "Host", "Load", "Ports"])
-def test_no_label_of_an_axis_is_cut(visit, page):
-    opened = visit(page)
-    opened.until("document.querySelectorAll('.ytick text').length > 0")
-    assert opened.page.evaluate(CUT_TICKS) == []
+def test_no_label_of_an_axis_is_cut(kept_page):
+    for page in ("Overview", "Requests", "Latency", "Host", "Load", "Ports"):
+        kept_page.follow(page).until("document.querySelectorAll('.ytick text').length > 0")
+        assert kept_page.page.evaluate(CUT_TICKS) == [], page
 
 
 def test_a_long_label_of_a_logarithmic_axis_has_its_room(visit, asked):
@@ -406,25 +400,26 @@ def test_a_click_isolates_a_line_and_the_next_shows_all(visit):
     assert shown(opened, "overview-requests") == ["2xx", "3xx", "4xx", "5xx"]
 
 
-@pytest.mark.parametrize("way", ["Control", "Meta", "double click", "keys"])
-def test_a_line_is_hidden_and_shown_alone(visit, way):
+def test_a_line_is_hidden_and_shown_alone(visit):
     opened = visit("Overview").wait_drawn("overview-requests")
     item = opened.page.locator("#overview-requests-legend .legend-item").first
     item.wait_for()
 
-    def toggle():
-        if way == "double click":
-            item.dblclick()
-        elif way == "keys":
-            item.focus()
-            opened.page.keyboard.press("Control+Enter")
-        else:
-            item.click(modifiers=[way])
+    def by_keys():
+        item.focus()
+        opened.page.keyboard.press("Control+Enter")
 
-    toggle()
-    assert shown(opened, "overview-requests") == ["3xx", "4xx", "5xx"]
-    toggle()
-    assert shown(opened, "overview-requests") == ["2xx", "3xx", "4xx", "5xx"]
+    ways = {
+        "Control": lambda: item.click(modifiers=["Control"]),
+        "Meta": lambda: item.click(modifiers=["Meta"]),
+        "double click": item.dblclick,
+        "keys": by_keys,
+    }
+    for way, toggle in ways.items():
+        toggle()
+        assert shown(opened, "overview-requests") == ["3xx", "4xx", "5xx"], way
+        toggle()
+        assert shown(opened, "overview-requests") == ["2xx", "3xx", "4xx", "5xx"], way
 
 
 def test_enter_isolates_a_line_and_the_focus_stays(visit):

@@ -68,24 +68,25 @@ def test_a_table_has_exactly_what_is_drawn(visit):
     opened.page.locator("#pause").click()
 
 
-@pytest.mark.parametrize(
-    ("graph", "heading"),
-    [
-        ("latency-percentiles", r"time,p50 \(s\).*,requests of p50.*"),
-        ("latency-heat", r"time,[\d.e-]+ to [\d.e-]+ s.*"),
-        ("latency-distribution", r"from \(s\),to \(s\),requests"),
-    ],
-)
-def test_every_kind_of_graph_has_its_table(visit, graph, heading):
-    opened = visit("Latency").wait_drawn(graph)
-    opened.until("id => servescope.graphs.byId(id).data.length > 0", graph)
-    with opened.page.expect_download() as download:
-        tool(opened, graph, "table").click()
-    first, *rows = read_csv(download.value)
-    assert re.fullmatch(heading, ",".join(first))
-    if graph == "latency-distribution":
-        assert [row[1] for row in rows[:-1]] == [row[0] for row in rows[1:]], "without gaps"
-    assert {len(row) for row in rows} == {len(first)}
+TABLES = {
+    "latency-percentiles": r"time,p50 \(s\).*,requests of p50.*",
+    "latency-heat": r"time,[\d.e-]+ to [\d.e-]+ s.*",
+    "latency-distribution": r"from \(s\),to \(s\),requests",
+}
+"""The heading of the table of each kind of graph."""
+
+
+def test_every_kind_of_graph_has_its_table(visit):
+    opened = visit("Latency").wait_drawn(*TABLES)
+    for graph, heading in TABLES.items():
+        opened.until("id => servescope.graphs.byId(id).data.length > 0", graph)
+        with opened.page.expect_download() as download:
+            tool(opened, graph, "table").click()
+        first, *rows = read_csv(download.value)
+        assert re.fullmatch(heading, ",".join(first)), graph
+        if graph == "latency-distribution":
+            assert [row[1] for row in rows[:-1]] == [row[0] for row in rows[1:]], "without gaps"
+        assert {len(row) for row in rows} == {len(first)}, graph
 
 
 def test_a_text_that_a_spreadsheet_would_run_is_no_formula(visit):
