@@ -30,7 +30,12 @@ def drawer(opened):
     return opened.page.get_by_role("dialog", name="One request")
 
 
-def test_a_row_of_the_log_opens_by_keyboard_again_and_again(log):
+def test_a_row_of_the_log_opens_again_and_again(log):
+    check_it_opens_by_keyboard(log)
+    check_it_opens_by_click_and_closes_by_its_button(log)
+
+
+def check_it_opens_by_keyboard(log):
     link = log.page.locator(f"{ROW} a").first
     for _ in range(2):
         link.focus()
@@ -39,6 +44,14 @@ def test_a_row_of_the_log_opens_by_keyboard_again_and_again(log):
         log.page.keyboard.press("Escape")
         drawer(log).wait_for(state="hidden")
         log.until("document.activeElement.matches('#requests-log a')")
+
+
+def check_it_opens_by_click_and_closes_by_its_button(log):
+    for _ in range(2):
+        log.page.locator(f"{ROW} .took").first.click()
+        drawer(log).wait_for()
+        drawer(log).get_by_role("button", name="Close").click()
+        drawer(log).wait_for(state="hidden")
 
 
 def test_tab_leaves_a_table_from_any_of_its_cells(open_page):
@@ -62,16 +75,14 @@ def test_tab_leaves_a_table_from_any_of_its_cells(open_page):
     opened.until(is_out)
 
 
-def test_a_row_of_the_log_opens_by_click_again_and_its_drawer_by_its_button(log):
-    for _ in range(2):
-        log.page.locator(f"{ROW} .took").first.click()
-        drawer(log).wait_for()
-        drawer(log).get_by_role("button", name="Close").click()
-        drawer(log).wait_for(state="hidden")
-
-
-def test_a_closed_navigation_is_not_in_the_way_of_tab(open_page):
+def test_a_phone_is_used_by_keyboard_and_by_finger(open_page):
     opened = open_page("/", PHONE).wait_drawn("overview-host")
+    check_a_closed_navigation_is_not_in_the_way_of_tab(opened)
+    check_help_marks_are_round_and_easy_to_hit(opened)
+    check_the_navigation_opens_and_closes_by_keyboard(opened)
+
+
+def check_a_closed_navigation_is_not_in_the_way_of_tab(opened):
     stops = []
     for _ in range(8):
         opened.page.keyboard.press("Tab")
@@ -85,8 +96,18 @@ def test_a_closed_navigation_is_not_in_the_way_of_tab(open_page):
     assert any(text == "Pause" for _, text, _ in stops), stops
 
 
-def test_the_navigation_of_a_phone_opens_and_closes_by_keyboard(open_page):
-    opened = open_page("/", PHONE).wait_drawn("overview-host")
+def check_help_marks_are_round_and_easy_to_hit(opened):
+    marks = opened.page.locator(".help-mark:visible")
+    assert marks.count() > 8
+    for index in range(marks.count()):
+        box = marks.nth(index).bounding_box()
+        assert box["width"] == box["height"], marks.nth(index).get_attribute("aria-label")
+    box = marks.first.bounding_box()
+    opened.page.touchscreen.tap(box["x"] - 10, box["y"] + box["height"] + 10)
+    opened.page.get_by_role("tooltip").wait_for()
+
+
+def check_the_navigation_opens_and_closes_by_keyboard(opened):
     burger = opened.page.get_by_role("button", name="Navigation")
     link = opened.page.get_by_role("link", name="Latency", exact=True)
     assert burger.get_attribute("aria-expanded") == "false"
@@ -105,18 +126,6 @@ def test_the_navigation_of_a_phone_opens_and_closes_by_keyboard(open_page):
     opened.page.keyboard.press("Enter")
     opened.until("location.pathname === '/latency'")
     link.wait_for(state="hidden")
-
-
-def test_the_help_marks_of_a_phone_are_round_and_easy_to_hit(open_page):
-    opened = open_page("/", PHONE).wait_drawn("overview-host")
-    marks = opened.page.locator(".help-mark:visible")
-    assert marks.count() > 8
-    for index in range(marks.count()):
-        box = marks.nth(index).bounding_box()
-        assert box["width"] == box["height"], marks.nth(index).get_attribute("aria-label")
-    box = marks.first.bounding_box()
-    opened.page.touchscreen.tap(box["x"] - 10, box["y"] + box["height"] + 10)
-    opened.page.get_by_role("tooltip").wait_for()
 
 
 def test_a_help_mark_shows_its_text_by_pointer_and_by_focus_and_inside_the_window(open_page):
@@ -156,8 +165,13 @@ def tab_stops(opened, start, count):
     return stops
 
 
-def test_the_form_of_a_load_run_is_filled_without_a_pointer(open_page):
+def test_the_page_load_is_used_without_a_pointer(open_page):
     opened = open_page("/load").wait_drawn("load-rates")
+    check_the_form_of_a_run_is_filled(opened)
+    check_the_search_for_a_capacity_is_started_and_stopped(opened)
+
+
+def check_the_form_of_a_run_is_filled(opened):
     keyboard = opened.page.keyboard
     stops = tab_stops(opened, "#load-listener", 4)
     assert stops[:3] == ["load-target", "load-rate", "load-seconds"]
@@ -180,8 +194,7 @@ def test_the_form_of_a_load_run_is_filled_without_a_pointer(open_page):
     opened.until("document.activeElement.textContent === 'Add a request to the mix'")
 
 
-def test_the_search_for_a_capacity_is_started_and_stopped_without_a_pointer(open_page):
-    opened = open_page("/load").wait_drawn("load-rates")
+def check_the_search_for_a_capacity_is_started_and_stopped(opened):
     stops = tab_stops(opened, "#capacity-listener", 4)
     assert stops == ["capacity-target", "capacity-limit", "capacity-errors", "capacity-start"]
     opened.page.keyboard.press("Enter")

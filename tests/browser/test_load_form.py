@@ -83,13 +83,11 @@ def test_a_schedule_has_its_own_fields_and_runs(open_page, dashboard):
     assert run.result["answered"] == 30
     choose_schedule(opened, "Steps")
     opened.until("!document.querySelector('#load-rate').checkVisibility()")
+    check_a_refusal_stays_with_what_was_typed(opened)
     assert opened.complaints == []
 
 
-def test_a_refusal_stays_with_what_was_typed(open_page):
-    opened = open_page("/load")
-    more(opened)
-    choose_schedule(opened, "Steps")
+def check_a_refusal_stays_with_what_was_typed(opened):
     fill(opened, "Requests per second, one by one", "100, fast")
     opened.page.get_by_role("button", name="Start", exact=True).click()
     opened.page.locator("#load-answer").get_by_text("The rate of step 2 is a number").wait_for()
