@@ -1,9 +1,10 @@
 """This project's own dashboard as a hosted WSGI app, in a process of its own.
 
-`python -m tests.browser.host_dashboard MODEL FOLDER` serves `app:server` by one of our listeners,
-prints its address, and ends on SIGTERM.
+`python -m tests.browser.host_dashboard MODEL FOLDER` serves `app:server` by one of our listeners at
+the port that a dashboard would have, prints its address, and ends on SIGTERM.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -20,7 +21,7 @@ def main(model, folder):
     spec = ListenerSpec(
         name="dashboard",
         address="127.0.0.1",
-        port=0,
+        port=int(os.environ["SERVESCOPE_PORT"]),
         model=ConcurrencyModel(model),
         app_kind=AppKind.WSGI,
         app="app:server",

@@ -258,13 +258,13 @@ def test_the_ports_page_names_our_listeners(visit, dashboard):
     opened.page.get_by_text(str(dashboard.port("files")), exact=True).first.wait_for()
 
 
-def test_rows_that_came_before_the_code_of_their_table_are_shown(open_fresh_page, dashboard):
+def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, dashboard):
     """The code of tables is loaded late, and rows that stay as they are come once."""
     with closing(dashboard.control) as control:
         control.load_runs.request(LoadPlan.constant("wsgi", "/whoami?early", 10, 1), 0.0)
         eventually(lambda: control.load_runs.active() is None)
     held = []
-    opened = open_fresh_page("/sign-in")
+    opened = open_page("/sign-in")
     opened.page.route("**/async-community*", lambda code: held.append(code))  # noqa: PLW0108 - playwright takes no built-in
     # Code that is held before the document has loaded keeps it from ever being so.
     opened.page.goto(opened.base + "/load", wait_until="domcontentloaded")

@@ -120,7 +120,7 @@ def test_what_a_named_host_carries_is_searched_and_its_limit_is_not_known(
         control.capacity_searches.write_steps(
             over.id, [step.to_json() for step in found.steps], elsewhere
         )
-    for shown in (open_page("/load"), open_page("/load", PHONE)):
+    for shown in (opened, open_page("/load", PHONE)):
         said = shown.page.locator("#capacity-now")
         said.get_by_text(f"Server {origin} carries").wait_for()
         said.get_by_text("nothing is read of its threads, queues and cores").wait_for()
@@ -149,7 +149,7 @@ def test_a_named_host_is_judged_and_its_stages_are_not_known(open_page, dashboar
             "::1",
         }
         control.verdicts.write_result(over.id, RESULT | {"stages": []})
-    for shown in (open_page("/load"), open_page("/load", PHONE)):
+    for shown in (opened, open_page("/load", PHONE)):
         said = shown.page.locator("#verdict-now")
         said.get_by_text(f"of server {hosts[0]} only the answers are known here").wait_for()
         shown.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
