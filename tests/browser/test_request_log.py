@@ -6,12 +6,13 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_servers import press, wait_done
+from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -261,7 +262,7 @@ CUT_OFF = 5
 
 
 def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(open_page, dashboard):
-    servers = open_page("/servers").wait_drawn("servers-rate")
+    opened = open_page("/servers").wait_drawn("servers-rate")
     began_s = int(time.time())
     with ExitStack() as stack:
         for _ in range(CUT_OFF):
@@ -269,12 +270,12 @@ def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(open_page
                 socket.create_connection(("127.0.0.1", dashboard.port("asgi")), 20)
             )
             client.sendall(b"GET /slow?ms=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        press(servers, "Stop: asgi")
-        wait_done(servers, "asgi is stopped")
+        press(opened, "Stop: asgi")
+        wait_done(opened, "asgi is stopped")
         assert client.recv(100) == b"", "no answer"
-    log = open_page("/requests?status=no+answer").wait_drawn("requests-classes")
-    log.page.locator(ROWS).nth(CUT_OFF - 1).wait_for()
-    opened = open_page(f"/?from={began_s - 1}&to={int(time.time())}")
+    with closing(dashboard.control) as control:
+        control.listeners.discard_overrides("asgi")
+    opened.open(f"/?from={began_s - 1}&to={int(time.time()) + 1}")
     opened.until(
         "said => document.getElementById('overview-verdict').textContent.includes(said)",
         f"{CUT_OFF} of {CUT_OFF} requests to listener asgi got no answer",
@@ -284,12 +285,11 @@ def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(open_page
     assert opened.page.locator("#errors-note").inner_text().endswith(f"to {CUT_OFF} requests")
     finding.get_by_role("link", name="See Requests").click()
     opened.until("location.pathname === '/requests' && location.search.includes('from=')")
-    opened.page.locator(ROWS).first.wait_for()
+    opened.page.locator(ROWS).nth(CUT_OFF - 1).wait_for()
     opened.page.get_by_role("button", name="No longer only status no answer").wait_for()
     assert statuses(opened) == {"no answer"}
     assert opened.page.locator(ROWS).count() == CUT_OFF, "all are kept, as errors are"
-    press(servers, "Start: asgi")
-    wait_done(servers, "asgi runs on port ")
+    eventually(lambda: dashboard.listener("asgi"))
 
 
 def test_a_method_in_front_of_the_text_is_that_of_the_requests(open_page, ask):
