@@ -21,6 +21,7 @@ from servescope.figures import units
 from servescope.findings import PATH, Severity, findings, gathering
 from servescope.findings.gathering import WINDOW_S
 from servescope.findings.path import WORKERS, link_of, most_held, stage_severities
+from servescope.findings.standing import standing
 from servescope.histogram import least_count
 from servescope.queries.path import KERNEL, QUEUE, TOGETHER, request_paths
 from servescope.queries.span import Span, View
@@ -142,7 +143,10 @@ def past(moment: object, listener: str, view: object) -> list[Component]:
 
 
 def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -> list[Component]:
-    """The list of stages over a span, and the findings about it."""
+    """The list of stages over a span, and the findings about it.
+
+    Of now they begin with whether the chosen listener runs.
+    """
     statuses = context.process.listeners() if context.is_home else []
     paths = request_paths(context, span, [one for one in statuses if not one.is_temporary])
     path = paths.get(listener)
@@ -150,7 +154,8 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
         told = f"Nothing is known of a listener or app {listener} in this span."
         return [html.P(told, className="dimmed")]
     chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
-    found = findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)
+    found = standing(context, span, listener) if is_now and listener else []
+    found += findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)
     when = f"of the last {span.end - span.start} s" if is_now else "of the chosen moment"
     kinds = sorted({f"{one.kind}s" for one in chosen}, reverse=True)
     of = path.called or f"all {' and '.join(kinds) or 'listeners'} together"

@@ -71,6 +71,8 @@ def test_a_page_of_one_listener_says_that_it_is_stopped(open_page, dashboard):
         opened.page.get_by_role("textbox", name="Listener").click()
         opened.page.get_by_role("option", name="wsgi", exact=True).click()
         opened.until("document.querySelector('#requests-standing .finding') === null")
+        opened = open_page("/?listener=asgi")
+        assert said(opened, ".path-findings", "listener-stopped") == told
         opened = open_page("/latency?listener=asgi")
         assert said(opened, "#latency-verdict", "listener-stopped") == told
     opened.until("document.querySelector('#latency-verdict [data-code=listener-stopped]') === null")
