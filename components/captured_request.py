@@ -16,7 +16,7 @@ from servescope.figures import units
 from servescope.formats.curl import curl
 from servescope.queries.request_words import is_other_method
 from servescope.recording.secret_names import MASK
-from servescope.records.listeners import UNIX
+from servescope.records.listeners import UNIX, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +47,8 @@ HELP: Final = (
     "the page Requests; secrets are masked before anything is written."
 )
 OPCODES: Final = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+_ANY_PORT: Final = "PORT"
+"""In the place of a port that is not known yet."""
 _HEX_WIDTH: Final = 16
 _MOST_HEX: Final = 2_048
 _NS: Final = 1e9
@@ -267,13 +269,23 @@ def why_not_whole(document: Document) -> str:
 
 
 def _curl(document: Document, listener: ListenerStatus) -> html.Div:
-    notes = []
+    notes = _of_listener(listener)
     if MASK in document["request"]["head"] or MASK.encode() in content(document):
         notes.append(f"Secrets were masked: put them in the place of each {MASK}.")
     reason = why_not_whole(document)
     if reason:
         notes.append(f"This is not the whole request: {reason}.")
     return _command(notes, command_of(document, listener))
+
+
+def _of_listener(listener: ListenerStatus) -> list[str]:
+    """What is to be known of a listener that does not run before a request is sent to it."""
+    if listener.state is ListenerState.RUNNING:
+        return []
+    if listener.port or listener.address.startswith(UNIX):
+        return [f"Listener {listener.name} does not run now: start it first."]
+    start = f"Listener {listener.name} does not run now, and gets any free port when it starts"
+    return [f"{start}: put it in the place of {_ANY_PORT}."]
 
 
 def _command(notes: Sequence[str], command: str) -> html.Div:
@@ -320,6 +332,8 @@ def _curl_of(
 ) -> str:
     is_unix = listener.address.startswith(UNIX)
     base = "http://localhost" if is_unix else listener.url.rstrip("/")
+    if not is_unix and not listener.port:
+        base = f"{base.removesuffix(':0')}:{_ANY_PORT}"
     socket = listener.address.removeprefix(UNIX) if is_unix else ""
     return curl(method, base + target, fields, body, unix_socket=socket)
 
@@ -328,7 +342,10 @@ def not_captured(reason: str, row: LogRow, listener: ListenerStatus | None) -> d
     """In the place of what was captured: why there is nothing, and a command of what is known."""
     command = []
     if listener is not None and row.target.startswith("/") and not is_other_method(row.method):
-        notes = ["Only its method, its target and its user agent are known."]
+        notes = [
+            "Only its method, its target and its user agent are known.",
+            *_of_listener(listener),
+        ]
         if MASK in row.target:
             notes.append(f"Secrets were masked: put them in the place of each {MASK}.")
         agent = [("User-Agent", row.user_agent)] if row.user_agent else []

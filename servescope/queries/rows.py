@@ -86,8 +86,7 @@ class RouteRow:
     method: str
     route: str
     requests: int
-    requests_per_s: float
-    error_ratio: float  # 4xx and 5xx over all
+    error_ratio: float | None  # 4xx and 5xx over all answers; None without one
     p50_s: float
     p95_s: float
     p99_s: float

@@ -212,9 +212,8 @@ def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteR
     rows = []
     for (name, method, route), indexes in grouped.items():
         count = float(total.count[indexes].sum())
-        failed = sum(
-            total.count[index] for index in indexes if total.groups[index][3] >= _FIRST_ERROR
-        )
+        answers = [index for index in indexes if not is_unanswered(total.groups[index][3])]
+        errors = [index for index in answers if total.groups[index][3] >= _FIRST_ERROR]
         p50, p95, p99 = supported_quantiles(total.buckets[indexes].sum(axis=0), (0.5, 0.95, 0.99))
         rows.append(
             RouteRow(
@@ -222,8 +221,11 @@ def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteR
                 method=method,
                 route=route,
                 requests=round(count),
-                requests_per_s=count / max(span.end - span.start, 1),
-                error_ratio=float(failed / count),
+                error_ratio=(
+                    float(total.count[errors].sum() / total.count[answers].sum())
+                    if answers
+                    else None
+                ),
                 p50_s=float(p50),
                 p95_s=float(p95),
                 p99_s=float(p99),

@@ -58,13 +58,23 @@ def test_steps_bytes_environ_and_curl_are_shown():
     assert HEAD in shown
     assert "start_response('200 OK', [\n    ('A', 'b'),\n])" in shown
     assert "/a" in shown
-    assert "3 places hold [masked]" in shown.replace("2 places", "3 places")
+    assert "2 places hold [masked]" in shown
 
 
 def test_the_command_sends_the_content_without_its_chunks():
     command = captured_request.command_of(document(), WSGI)
     assert command.endswith("--data-raw hello 'http://127.0.0.1:5555/a?token=[masked]'")
     assert "Transfer-Encoding" not in command
+
+
+def test_the_command_says_that_its_listener_does_not_run_and_asks_for_a_port_of_then():
+    stopped = replace(WSGI, state=ListenerState.STOPPED)
+    shown = said(captured_request.captured(document(), stopped))
+    assert "# Listener wsgi does not run now: start it first.\n" in shown
+    shown = said(captured_request.captured(document(), replace(stopped, port=0)))
+    assert "'http://127.0.0.1:PORT/a?token=[masked]'" in shown
+    assert "any free port when it starts: put it in the place of PORT." in shown
+    assert "does not run" not in said(captured_request.captured(document(), WSGI))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The queries of the pages about traffic."""
 
 import numpy as np
+import pytest
 
 from servescope import histogram
 from servescope.catalog import ANSWERS_TO_NOBODY, BYTES_SENT, REQUEST_DURATION
@@ -125,6 +126,17 @@ def test_a_line_of_requests_that_nobody_read_has_words_and_fits_a_delta(harness)
     assert set(whole.names) == {"/", "other route, or none read", "all others"}
     delta = traffic.by_route(context, span, names=whole.names)
     assert (delta.names, delta.values.tolist()) == (whole.names, whole.values.tolist())
+
+
+def test_errors_of_a_route_are_a_share_of_its_answers(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    asked = {request("wsgi", status=status): some for status in ("200", "404", "503", "0")}
+    asked[request("wsgi", "/cut", status="0")] = some
+    context.store.write(Batch([Frame(START, {}, {}, asked)]))
+    first, second = traffic.routes(context, Span(START, START + 1, 1))
+    assert (first.requests, first.error_ratio) == (16, pytest.approx(2 / 3))
+    assert (second.requests, second.error_ratio) == (4, None), "none was answered"
 
 
 def test_the_servers_of_a_comparison_stand_in_no_legend_or_table(harness):
