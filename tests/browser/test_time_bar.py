@@ -291,9 +291,12 @@ def test_a_span_that_is_none_is_refused_in_a_sentence_and_nothing_is_lost(form):
         assert form.page.locator("#time-from").input_value() == start
         assert form.page.locator("#time-to").input_value() == end
     assert form.page.url == before
+    check_enter_sends_what_stands_in_the_field_however_soon_it_comes(form)
 
 
-def test_enter_sends_what_stands_in_the_field_however_soon_it_comes(form):
+def check_enter_sends_what_stands_in_the_field_however_soon_it_comes(form):
+    said = "document.getElementById('time-error').textContent"
+    assert "“soon” is no time" not in form.page.evaluate(said)
     form.page.evaluate(
         """() => {
             const field = document.getElementById("time-from");
@@ -305,7 +308,6 @@ def test_enter_sends_what_stands_in_the_field_however_soon_it_comes(form):
             field.dispatchEvent(new KeyboardEvent("keyup", enter));
         }"""
     )
-    said = "document.getElementById('time-error').textContent"
     form.until(f"{said}.includes('“soon” is no time')")
     form.wait_polls(2)  # what came late of the field has been dealt with by then
     assert "“soon” is no time" in form.page.locator("#time-error").inner_text()
@@ -375,7 +377,7 @@ READ = {
 
 
 def test_times_are_read_as_logs_and_grafana_write_them(open_page):
-    opened = open_page("/host", DESKTOP | {"timezone_id": "UTC"})
+    opened = open_page("/learn", DESKTOP | {"timezone_id": "UTC"})
     read = """([text, now]) => [false, true].map(
         isEnd => servescope.clock.parse(text, now, isEnd)?.at ?? null)"""
     for text, expected in READ.items():
@@ -497,9 +499,12 @@ def test_no_number_beside_a_past_view_moves(open_page, dashboard):
     span = "servescope.view.span()"
     opened.until(f"{span} && {span}[1] - {span}[0] > 8")
     end = opened.page.evaluate(f"{span}[1]")
+    past = f"from={end - 8}&to={end}"
+    opened.open(f"/host?{past}")
     for page in live_pages():
-        opened.open(f"{page.path}?from={end - 8}&to={end}").wait_drawn(page.graphs[0])
+        opened.follow(page.name).wait_drawn(page.graphs[0])
         opened.until("document.getElementById('view-text').textContent.startsWith('In the past')")
+        url_is(opened, past)
         before = settled_numbers(opened)
         for _ in range(20):
             urllib.request.urlopen(f"{wsgi}whoami").read()
@@ -510,17 +515,19 @@ def test_no_number_beside_a_past_view_moves(open_page, dashboard):
 NOTES = "[...document.querySelectorAll('.live-graph-note')].map(note => note.textContent)"
 
 
-@pytest.mark.parametrize("page", ["/", "/requests", "/latency", "/ports"])
-def test_a_past_of_which_nothing_was_recorded_claims_nothing_and_gives_no_advice(open_page, page):
-    opened = open_page(f"{page}?from=1600000000&to=1600000060")
-    opened.page.locator("#view-text").get_by_text("Nothing was recorded").wait_for()
-    opened.page.locator(".live-graph[data-state=empty]").first.wait_for()
-    notes = {note for note in opened.page.evaluate(NOTES) if note}
-    assert notes == {"Nothing was recorded in this span."}
-    assert opened.page.locator("#view-requests").is_hidden()
-    said = opened.page.locator("#page").inner_text()
-    assert "No requests in this span" not in said
-    assert "start demo load" not in said.replace("press Start demo load", "")
+def test_a_past_of_which_nothing_was_recorded_claims_nothing_and_gives_no_advice(open_page):
+    opened = open_page("/?from=1600000000&to=1600000060")
+    for page in ("Overview", "Requests", "Latency", "Ports"):
+        if page != "Overview":
+            opened.follow(page)
+        opened.page.locator("#view-text").get_by_text("Nothing was recorded").wait_for()
+        opened.page.locator(".live-graph[data-state=empty]").first.wait_for()
+        notes = {note for note in opened.page.evaluate(NOTES) if note}
+        assert notes == {"Nothing was recorded in this span."}, page
+        assert opened.page.locator("#view-requests").is_hidden(), page
+        said = opened.page.locator("#page").inner_text()
+        assert "No requests in this span" not in said, page
+        assert "start demo load" not in said.replace("press Start demo load", ""), page
 
 
 def test_an_empty_live_graph_says_how_something_comes(open_page):
