@@ -183,6 +183,7 @@ class RunEvidence:
     generator: str = ""  # nothing: that of Servescope
     is_server_full: bool = False  # by readings of the server: it could not have answered more
     awaited: int = 0  # of those sent: not ended yet, while the run is under way
+    awaited_for_s: float | None = None  # of these the longest, from its due moment
 
     @property
     def ended(self) -> int:

@@ -582,6 +582,7 @@ def _run(
         rules=tuple(map(RuleResult.from_json, told.get("rules") or ())),
         generator=str(told.get("generator") or ""),
         awaited=int(told.get("in_flight") or 0),
+        awaited_for_s=_seconds(told.get("awaited_for_ms")),
     )
 
 

@@ -62,9 +62,11 @@ def load_run(evidence: Evidence) -> Iterator[Finding]:
         return
     if evidence.run.state in TERMINAL_STATES:
         yield from judge_run(evidence.run)
-    elif evidence.run.ended:
+        return
+    if evidence.run.ended:
         yield from _failures(evidence.run)
         yield from _server_errors(evidence.run)
+    yield from _awaited(evidence.run)
 
 
 def judge_run(run: RunEvidence) -> Iterator[Finding]:
@@ -251,6 +253,21 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         Figure("failed", run.failures, "{request}"),
         Figure("ended" if run.awaited else "sent", run.ended, "{request}"),
     )
+
+
+def _awaited(run: RunEvidence) -> Iterator[Finding]:
+    """Requests that fail or are answered late only later: what has ended does not show it yet."""
+    level = severity(thresholds.LATENCY, run.awaited_for_s)
+    if run.awaited > FEW_UNFINISHED and level in {Severity.WARN, Severity.BAD}:
+        yield _finding(
+            run,
+            level,
+            "requests-awaited",
+            f"{run.awaited:,} of the {run.sent:,} requests that have come due have no answer yet; "
+            f"the first of them was due {units.text(run.awaited_for_s, 's')} ago.",
+            Figure("without an answer yet", run.awaited, "{request}"),
+            Figure("longest awaited", run.awaited_for_s, "s"),
+        )
 
 
 def _so_far(run: RunEvidence) -> str:

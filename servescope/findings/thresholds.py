@@ -65,7 +65,8 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
         10.0,
         "s",
         "A person's flow of thought breaks after 1 s, and attention is lost after 10 s "
-        "(J. Nielsen, Usability Engineering, 1993). Applied to p95.",
+        "(J. Nielsen, Usability Engineering, 1993). Applied to p95, and "
+        "while a load run is under way to the longest wait for an answer.",
     ),
     SERVER_ERRORS: Threshold(
         0.001,

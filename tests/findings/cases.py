@@ -1265,6 +1265,28 @@ RUNS: Final = {
     "the run is under way, and no request has ended": Case(
         run(state=RunState.RUNNING, sent=40, awaited=40, answered=0), {}
     ),
+    "most requests have no answer yet while the run is under way": Case(
+        run(state=RunState.RUNNING, sent=1_604, awaited=1_330, awaited_for_s=6.6, answered=274),
+        {
+            "requests-awaited": (
+                "warn",
+                (
+                    "1,330 of the 1,604 requests that have come due have no answer yet; the first "
+                    "of them was due 6.6 s ago."
+                ),
+            )
+        },
+    ),
+    "no request is answered while the run is under way": Case(
+        run(state=RunState.RUNNING, sent=40, awaited=40, awaited_for_s=12.0, answered=0),
+        {"requests-awaited": ("bad", "40 of the 40 requests")},
+    ),
+    "requests are awaited for a moment while the run is under way": Case(
+        run(state=RunState.RUNNING, sent=400, awaited=200, awaited_for_s=0.9, answered=200), {}
+    ),
+    "few requests are awaited while the run is under way": Case(
+        run(state=RunState.RUNNING, sent=400, awaited=16, awaited_for_s=3.0, answered=384), {}
+    ),
     "nine of ten answers are server errors while the run is under way": Case(
         run(state=RunState.RUNNING, sent=1_200, awaited=200, answered=1_000, server_errors=900),
         {

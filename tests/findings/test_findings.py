@@ -60,9 +60,9 @@ SHOWN_ON = {
     "span-kernel-wait span-not-recorded span-slow span-thread-wait span-well unexplained",
     "/load": "capacity-at-least capacity-found capacity-generator capacity-less-than "
     "capacity-undecided closed-model connections-limited fell-behind generator-busy generator-late "
-    "generator-limited kept-up messages-failed nothing-sent rate-unknown requests-failed "
-    "rule-failed rule-unknown run-failed run-server-errors sent-by-others started-busy "
-    "stopped-early waited-to-be-sent",
+    "generator-limited kept-up messages-failed nothing-sent rate-unknown requests-awaited "
+    "requests-failed rule-failed rule-unknown run-failed run-server-errors sent-by-others "
+    "started-busy stopped-early waited-to-be-sent",
     "/ports": "accept-queue capacity-limit clients-left connection-limit held-in-kernel "
     "held-in-queue ports-unknown threads-busy threads-exhausted turned-away",
     "/requests?listener=wsgi&status=client+gone": "answers-to-nobody",

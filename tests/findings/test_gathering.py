@@ -515,7 +515,8 @@ def test_a_run_is_judged_by_its_result():
 
 PROGRESS = {
     "sent": 1_100, "answered": 980, "failed": {"timed_out": 20, "reset": 0}, "in_flight": 100,
-    "status_classes": {"2xx": 80, "5xx": 900}, "steps": {"GET /": {"sent": 1_100}},
+    "awaited_for_ms": 1_200.0, "status_classes": {"2xx": 80, "5xx": 900},
+    "steps": {"GET /": {"sent": 1_100}},
 }  # fmt: skip
 
 
@@ -528,6 +529,7 @@ PROGRESS = {
             {
                 "requests-failed": "20 of 1,000 requests to listener slow that have ended (2 %)",
                 "run-server-errors": "900 of 980 answers of listener slow",
+                "requests-awaited": "was due 1.2 s ago",
             },
             id="under-way",
         ),
