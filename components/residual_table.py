@@ -34,8 +34,8 @@ MEANING: Final = (
     "is given a core to read its answer. Where the two sides did not time the same requests there "
     "is no difference to tell. Means are exact, so their difference is; a client that read its "
     "answer just before the server noted its end leaves nothing unexplained. A "
-    f"percentile is up to {ERROR_BOUND:.2%} off, but the client's of a whole run that is over is "
-    "exact, and the difference of two percentiles is a hint, not the percentile of the "
+    f"percentile is up to {ERROR_BOUND:.2%} off, but the client's is exact where all of a run that "
+    "is over is shown. The difference of two percentiles is a hint, not the percentile of the "
     "differences. Other traffic on the listener during the run counts on the server's side only. "
     "≥: requests that timed out are among these."
 )
