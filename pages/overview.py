@@ -415,8 +415,8 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             panels.panel(
                 "Hosts",
                 "Every host that sends to the same engine, means of the last 10 seconds. Its name "
-                "leads to its figures. Requests are those that were answered. A dash: no request in "
-                f"that time, too few for a p95, or a silent host. p95: {READ} {OF_SPAN}",
+                "leads to its figures. Requests are those that were answered. A dash: no request "
+                f"in that time, too few for a p95, or a silent host. p95: {READ} {OF_SPAN}",
                 html.Div(id="overview-fleet"),
             ),
             id="overview-fleet-panel",
