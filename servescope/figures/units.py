@@ -63,6 +63,7 @@ _LENGTHS: Final = (
 )
 """Below how many seconds a length is said in a unit and in parts of it."""
 
+_SIGNS: Final = {"≥": "at least", "≤": "at most", ">": "more than", "<": "less than"}
 _WHOLE_PERCENT: Final = 9.95
 _LEAST_PERCENT: Final = 0.001
 _ALMOST_ALL: Final = 99.5
@@ -209,8 +210,10 @@ def between(low_s: float, high_s: float) -> str:
 
 
 def in_words(told: str) -> str:
-    """A duration within a sentence: `at least 64 s` where it reads `≥ 64 s`."""
-    return told.replace("≥", "at least").replace("≤", "at most")
+    """A figure within a sentence: `at least 64 s`, `more than 99.9 %` where it reads `≥`, `>`."""
+    for sign, words in _SIGNS.items():
+        told = told.replace(sign, words)
+    return told
 
 
 def percentile(seconds: float | None) -> str:

@@ -233,7 +233,8 @@ def _measured(
                 left_connections=opened.most_left if span.fixed else opened.newest_left,
                 new_connections=round(path.connections_per_s * path.seconds),
                 turned_away=round(path.turned_away_per_s * path.seconds),
-                answers_to_nobody=to_nobody.get(name, 0),
+                # The engine's points of two metrics need not come at the same moment.
+                answers_to_nobody=min(to_nobody.get(name, 0), of_window.answered),
                 refused=_refused(of_window, statuses.get(name)),
                 kind=kinds(name),
             )
@@ -268,6 +269,10 @@ class _Answers(NamedTuple):
     unread_errors: int = 0
     refused: Mapping[int, int] = {}
     unanswered: int = 0
+
+    @property
+    def answered(self) -> int:
+        return self.requests - self.unanswered
 
     @property
     def p95_s(self) -> float | None:

@@ -244,7 +244,7 @@ def _if_let_in(evidence: Evidence, one: ListenerEvidence) -> str:
     if not share:
         return ""
     return (
-        f" unless turned away, as {units.text(share, '1')} of new connections "
+        f" unless turned away, as {units.in_words(units.text(share, '1'))} of new connections "
         f"{evidence.verb('are')}"
     )
 
@@ -410,7 +410,7 @@ def hardware(evidence: Evidence) -> Iterator[Finding]:
                 state,
                 code,
                 "container" if code.startswith("container") else "host",
-                form.format(value=units.text(value, "1"), **evidence.verbs),
+                form.format(value=units.in_words(units.text(value, "1")), **evidence.verbs),
                 (Figure(code, value, "1"),),
                 "/host",
             )
@@ -427,13 +427,15 @@ def _full_core(evidence: Evidence) -> Iterator[Finding]:
         if severity(thresholds.CORE, value) is not Severity.GOOD
     ]
     for name, value in full:
+        busy, of_host = (
+            units.in_words(units.text(ratio, "1")) for ratio in (value, host.cpu_utilization)
+        )
         yield Finding(
             Severity.WARN,
             "core",
             f"core {name}",
-            f"Core {name} {evidence.verb('is')} {units.text(value, '1')} busy and the host as a "
-            f"whole {units.text(host.cpu_utilization, '1')}: a server with one thread at work "
-            "gets no more than one core.",
+            f"Core {name} {evidence.verb('is')} {busy} busy and the host as a whole {of_host}: a "
+            "server with one thread at work gets no more than one core.",
             (Figure(f"core {name}", value, "1"), Figure("CPU", host.cpu_utilization, "1")),
             "/host",
         )

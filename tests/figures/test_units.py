@@ -63,7 +63,7 @@ def test_a_figure_reads_with_its_unit(value, unit, shown):
 )
 def test_what_is_something_never_reads_as_nothing(value, unit):
     shown, _ = units.quantity(value, unit)
-    assert float(shown.removeprefix("< ").replace(",", "")) > 0
+    assert float(shown.lstrip("<> ").replace(",", "")) > 0
 
 
 @given(st.floats(min_value=1e-4, max_value=50))

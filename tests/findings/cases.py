@@ -524,6 +524,10 @@ MOMENTS: Final = {
         moment(SERVING, host=HostEvidence(0.99, {"0": 1.0, "1": 0.98}, 0.4)),
         {"cpu": ("bad", "99 % busy")},
     ),
+    "the host is all but full": Case(
+        moment(SERVING, host=replace(QUIET_HOST, cpu_utilization=0.9996)),
+        {"cpu": ("bad", "The host's CPU is more than 99.9 % busy.")},
+    ),
     "one core is full": Case(
         moment(SERVING, host=HostEvidence(0.52, {"0": 0.05, "1": 0.99}, 0.4)),
         {"core": ("warn", "Core 1 is 99 % busy and the host as a whole 52 %")},

@@ -353,6 +353,20 @@ def test_connections_are_told_with_those_turned_away_and_those_left_by_clients(c
     assert "clients-left" in {one.code for one in findings(evidence, PORTS)}
 
 
+def test_no_more_answers_reached_nobody_than_there_are(context):
+    """An engine has the points of two metrics at two moments."""
+    write(
+        context,
+        POOL,
+        histograms=answers("slow", "200", *[0.01] * 3),
+        counts=count(
+            catalog.ANSWERS_TO_NOBODY, 4.0, listener="slow", **{"http.response.status_code": "200"}
+        ),
+    )
+    evidence = moment(context)
+    assert by_name(evidence)["slow"].answers_to_nobody == evidence.totals.answers_to_nobody == 15
+
+
 def closed(reason, number):
     return count(catalog.UNANSWERED, number, listener="slow", **{"error.type": reason})
 
