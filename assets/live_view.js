@@ -12,7 +12,9 @@
   const COMPARISONS = ["before", "yesterday"];
   const NOTHING = " "; // a choice needs a value: this host, no comparison
   const SHORTEST_S = 5;
-  const LONGEST_S = 3652 * 86400;
+  const HOUR_S = 3600;
+  const DAY_S = 86400;
+  const LONGEST_S = 3652 * DAY_S;
   const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio], " +
     "[role=grid], [role=treegrid], [role=dialog], [role=menu]"; // there a space does something else
   const phone = window.matchMedia("(max-width: 48em)");
@@ -255,11 +257,16 @@
   const isToday = (second) => clock.date(second) === clock.date(now());
   const momentText = (second) => clock.momentText(second, now());
 
+  // Whether two times of the clock say it: that it began the day before is seen where it ends
+  // earlier on the clock.
+  const isToldByClock = ([from, to]) =>
+    (isToday(to) || now() - to < HOUR_S) && to - from < DAY_S;
+
   const shortText = ([from, to]) =>
     `${clock.time(from)}–${clock.time(to)} (${clock.lengthText(to - from)})`;
 
   function spanText([from, to]) {
-    if (phone.matches && isToday(from) && isToday(to)) {
+    if (phone.matches && isToldByClock([from, to])) {
       // beginText says the length, where there is less than was asked for
       return facts.begins ? `${clock.time(from)}–${clock.time(to)}` : shortText([from, to]);
     }
@@ -278,7 +285,7 @@
 
   function bannerText() {
     const [from, to] = span;
-    const shown = isToday(from) && isToday(to) ? shortText(span) : spanText(span);
+    const shown = isToldByClock(span) ? shortText(span) : spanText(span);
     const said = phone.matches
       ? `${isPaused ? "Paused" : "Past"}: ${shown}.`
       : isPaused
@@ -335,7 +342,8 @@
     if (!link || !view) return;
     const listener = new URLSearchParams(window.location.search).get("listener");
     link.hidden = isLive() || facts.counted === null || isBeforeData(); // none would be a claim
-    setText("view-requests", `${(facts.counted || 0).toLocaleString()} ${facts.counted === 1 ? "request" : "requests"} in this span`);
+    const told = `${(facts.counted || 0).toLocaleString()} ${facts.counted === 1 ? "request" : "requests"}`;
+    setText("view-requests", phone.matches ? told : `${told} in this span`); // in one line there
     link.href = requestsUrl(view, listener ? { listener } : {});
   }
 

@@ -428,6 +428,17 @@ def test_times_are_of_the_zone_that_was_chosen_once(open_page):
     assert opened.page.evaluate(write_utc) == 1_795_874_590
 
 
+def test_a_span_over_midnight_is_told_by_the_clock_in_one_line_of_a_phone(open_page):
+    midnight = int(time.time()) // 3600 * 3600  # of the zone where this hour is the first of a day
+    hours = midnight // 3600 % 24
+    zone = f"Etc/GMT+{hours}" if hours <= 12 else f"Etc/GMT-{24 - hours}"  # west of GMT is +
+    path = f"/host?from={midnight - 30}&to={midnight + 30}"
+    opened = open_page(path, PHONE | {"timezone_id": zone})
+    opened.until(
+        "document.getElementById('view-text').textContent.startsWith('Past: 23:59:30\u201300:00:30 (')"
+    )
+
+
 def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
     opened = open_page("/host", PHONE).wait_drawn("host-cpu")
     opened.until("servescope.view.span() !== null")
