@@ -16,6 +16,7 @@
   const LONE_POINT_PX = 5;
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
+  const TIME_LABEL_PX = 72; // with the gap to the next one
   const NARROW_PX = 420;
   const FEW_COUNTS = 3;
   const FEW_LABELS = 4; // as long as `1,000 ms`, beside each other on an axis that is narrow
@@ -274,7 +275,10 @@
     const isNarrow = entry.host.clientWidth < NARROW_PX;
     if (overTime(entry) && span) {
       layout.xaxis.range = span.map((seconds) => shown(seconds * 1000));
-      if (isNarrow) layout.xaxis.nticks = 4;
+      if (isNarrow) {
+        const room = Math.floor((entry.host.clientWidth - margin.l - margin.r) / TIME_LABEL_PX);
+        Object.assign(layout.xaxis, { nticks: Math.min(room, 4), tickangle: 0 });
+      }
     } else if (isNarrow && layout.xaxis.tickvals?.length > FEW_LABELS) {
       // Every second one: they would cover each other.
       for (const name of ["tickvals", "ticktext"]) {

@@ -267,7 +267,6 @@
 
   function spanText([from, to]) {
     if (phone.matches && isToldByClock([from, to])) {
-      // beginText says the length, where there is less than was asked for
       return facts.begins ? `${clock.time(from)}–${clock.time(to)}` : shortText([from, to]);
     }
     return fullSpanText([from, to]);
@@ -276,11 +275,9 @@
   // As it is understood without the page: with day and zone.
   function fullSpanText([from, to]) {
     const begin = clock.date(from) === clock.date(to) ? "" : `${clock.date(from)} `;
-    const length = clock.lengthText(to - from);
-    return (
-      `${begin}${clock.time(from)} – ${clock.time(to)}, ${clock.date(to)} ${clock.zoneName} ` +
-      `(${length})`
-    );
+    const told = `${begin}${clock.time(from)} – ${clock.time(to)}, ${clock.date(to)} ${clock.zoneName}`;
+    // beginText says the length, where there is less than was asked for
+    return facts.begins ? told : `${told} (${clock.lengthText(to - from)})`;
   }
 
   function bannerText() {

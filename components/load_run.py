@@ -52,8 +52,9 @@ SUGGESTED: Final = {
 }
 MEANING: Final = (
     "All of these are figures of the load generator. Latency counts from the moment a request was "
-    "due, waiting included; the naive p99 counts from the moment it was really sent. ≥: requests "
-    "that timed out are among these, so the figure is a lower bound."
+    "due, waiting included; the naive p99 counts from the moment it was really sent. Both are of "
+    "all answers, errors included, and of requests that timed out. ≥: so many of these are among "
+    "them that the figure is a lower bound."
 )
 PROGRESS_MEANING: Final = (
     "All of these are figures of the load generator, as of the last second. Answers of any status "

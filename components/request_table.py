@@ -130,8 +130,8 @@ def _shares_text(found: Found) -> str:
     if found.counted is None or found.kept >= found.counted:
         return f"{said}."
     return (
-        f"{said}, not of the traffic: of errors and slow requests more are kept than of others. "
-        "The graphs above count all."
+        f"{said}, not of the traffic: in a second with few requests all are kept, in one with many "
+        "only some. The graphs above count all."
     )
 
 

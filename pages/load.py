@@ -120,7 +120,7 @@ HISTORY: Final = (
     {"field": "state", "headerName": "State", "minWidth": 95},
     panels.number_column("sent", "Sent"),
     panels.number_column("failed", "Failed"),
-    panels.number_column("errors", "5xx", width=75),
+    panels.number_column("errors", "5xx", width=90),
     panels.number_column("p50", "p50", shown="p50_text", width=DURATION_PX),
     panels.phone_column(panels.number_column("p99", "p99", shown="p99_text", width=DURATION_PX)),
     panels.number_column("naive", "Naive p99", shown="naive_text", width=DURATION_PX),

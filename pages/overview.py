@@ -287,8 +287,8 @@ def _left_out(now: TotalsEvidence) -> str:
 def _errors_note(now: TotalsEvidence, of_window: str) -> str:
     """Of when the share is, or why there is none; and what failed without an error."""
     if now.answers == 0:
-        to_all = f" to {counted(now.unanswered, 'request')}" if now.unanswered else ""
-        return f"no answer in {of_window}{to_all}"
+        of_all = f" of {counted(now.unanswered, 'request')}" if now.unanswered else ""
+        return f"none answered in {of_window}{of_all}"
     said = f"5xx in {of_window}"
     if now.answers_to_nobody:
         said += f"; {now.answers_to_nobody:,} reached nobody"

@@ -30,6 +30,7 @@ class AnsweringListener:
     unanswered: int
     cut_off: int
     left: int
+    p50_s: float | None
     p95_s: float | None
 
     @property
@@ -73,7 +74,8 @@ class ListenerEvidence(AnsweringListener):
     cut_off: int = 0  # of these by the server, since it was stopped or restarted
     left: int = 0  # of these by their clients; of older records nobody knows by whom
     server_errors: int = 0  # of `answers`, with a status of 5xx
-    p95_s: float | None = None  # of the requests that were read
+    p50_s: float | None = None  # of the requests that were read
+    p95_s: float | None = None
     kernel_wait_s: float | None = None  # mean
     accept_queue_depth: float | None = None
     accept_backlog: float | None = None
@@ -301,6 +303,7 @@ class SpanListenerEvidence(AnsweringListener):
     unanswered: int = 0  # of the requests, whose connection was closed before an answer
     cut_off: int = 0  # of these by the server, since it was stopped or restarted
     left: int = 0  # of these by their clients; of older records nobody knows by whom
+    p50_s: float | None = None  # of the requests that were read
 
     @property
     def mean_s(self) -> float:

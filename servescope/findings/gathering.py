@@ -225,7 +225,8 @@ def _measured(
                 cut_off=closed_by.get((name, CUT_OFF), 0),
                 left=closed_by.get((name, CLIENT_GONE), 0),
                 server_errors=of_window.server_errors,
-                p95_s=of_window.p95_s,
+                p50_s=of_window.quantile_s(0.5),
+                p95_s=of_window.quantile_s(0.95),
                 kernel_wait_s=kernel.mean_s,
                 accept_queue_depth=depths.get(str(one.port)),
                 accept_backlog=backlogs.get(str(one.port)),
@@ -274,11 +275,10 @@ class _Answers(NamedTuple):
     def answered(self) -> int:
         return self.requests - self.unanswered
 
-    @property
-    def p95_s(self) -> float | None:
-        """Of few requests their slowest; None where none was read."""
-        (p95,) = quantiles(self.buckets, (0.95,)).tolist()
-        return None if math.isnan(p95) else p95
+    def quantile_s(self, rank: float) -> float | None:
+        """From 0.95 on, of few requests their slowest; None where none was read."""
+        (found,) = quantiles(self.buckets, (rank,)).tolist()
+        return None if math.isnan(found) else found
 
 
 _ClosedBy = dict[tuple[str, str], int]
@@ -417,7 +417,7 @@ def of_span(
                     name,
                     one.requests,
                     one.server_errors,
-                    one.p95_s,
+                    one.quantile_s(0.95),
                     stages.get(name, {}),
                     queued.get(name),
                     one.unread,
@@ -426,6 +426,7 @@ def of_span(
                     one.unanswered,
                     closed_by.get((name, CUT_OFF), 0),
                     closed_by.get((name, CLIENT_GONE), 0),
+                    one.quantile_s(0.5),
                 )
                 for name, one in sorted(answers.items())
             ),

@@ -65,7 +65,8 @@ PORTS: Final = Topic(
         moment.data,
         moment.listener_states,
         moment.none_runs,
-        moment.stopped_listeners,
+        moment.stopped_ports,
+        moment.stopped_beside_others,
         moment.remarks,
         connections.accept_queues,
         connections.turned_away,
@@ -82,7 +83,9 @@ PATH: Final = Topic((held_requests,), lambda _: None)
 NONE_RUNS: Final = Topic((moment.none_runs,), lambda _: None)
 """Whether any listener runs."""
 
-STATES: Final = Topic((moment.listener_states, moment.stopped_listeners), lambda _: None)
+STATES: Final = Topic(
+    (moment.listener_states, moment.stopped_ports, moment.stopped_without_port), lambda _: None
+)
 """The listeners that do not run, each by itself."""
 
 

@@ -130,14 +130,32 @@ def none_runs(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(Severity.NOTE, "none-runs", "listeners", told, (running,), "/servers")
 
 
-def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
-    """The refusals that clients meet at the port of a listener that a person stopped."""
-    for one in evidence.listeners:
-        if one.state is not ListenerState.STOPPED or one.port_holder is None:
-            continue
-        if not one.port:  # a unix socket, or the kernel picks a port when it starts
+def _stopped(evidence: Evidence) -> Iterator[ListenerEvidence]:
+    return (
+        one
+        for one in evidence.listeners
+        if one.state is ListenerState.STOPPED and one.port_holder is not None
+    )
+
+
+def stopped_without_port(evidence: Evidence) -> Iterator[Finding]:
+    """Listeners that a person stopped, at a unix socket, or whose port the kernel picks anew."""
+    for one in _stopped(evidence):
+        if not one.port:
             told = f"{capitalized(one.called)} is stopped: nobody answers requests to it."
             yield Finding(Severity.NOTE, "listener-stopped", one.called, told, (), "/servers")
+
+
+def stopped_beside_others(evidence: Evidence) -> Iterator[Finding]:
+    """The same while any other runs: where none does, `none_runs` names them all."""
+    if not any(none_runs(evidence)):
+        yield from stopped_without_port(evidence)
+
+
+def stopped_ports(evidence: Evidence) -> Iterator[Finding]:
+    """The refusals that clients meet at the port of a listener that a person stopped."""
+    for one in _stopped(evidence):
+        if not one.port:
             continue
         figures = (Figure("port", one.port),)
         subject = one.called
@@ -373,8 +391,10 @@ def slowest(one: AnsweringListener) -> str:
     if one.read == 1:
         return f"The one request to {one.called}{' that was read' if one.unread else ''}"
     some = f"The slowest of {one.read:,}"
-    if one.read >= FEWEST_FOR_P95:  # more may have taken longer than a histogram tells apart
-        some = "At least 5 of 100" if units.at_least(one.p95_s) else "5 of 100"
+    if one.read >= FEWEST_FOR_P95:
+        some = "5 of 100"
+        if units.at_least(one.p95_s):  # longer than a histogram tells apart: it may be more of them
+            some = "At least half of the" if units.at_least(one.p50_s) else "At least 5 of 100"
     return f"{some} requests to {one.called}{' that were read' if one.unread else ''}"
 
 

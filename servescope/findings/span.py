@@ -50,7 +50,7 @@ def span(evidence: Evidence) -> Iterator[Finding]:
                 Severity.UNKNOWN,
                 "span-not-recorded",
                 "span",
-                "Nothing was recorded in this span: nothing is known about its latency.",
+                "Nothing was recorded in this span: nothing is known of how long one takes.",
                 (Figure("answers", None, "{request}"),),
                 "/latency",
             )
@@ -60,7 +60,8 @@ def span(evidence: Evidence) -> Iterator[Finding]:
             Severity.UNKNOWN,
             "span-empty",
             "span",
-            f"No request{target} was answered {shown.during}: nothing is known about its latency.",
+            f"No request{target} was answered {shown.during}: nothing is known of how long one "
+            "takes.",
             (Figure("answers", 0, "{request}"),),
             "/latency",
         )
@@ -169,13 +170,14 @@ def _unanswered(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
 
 
 def _counting(one: SpanListenerEvidence) -> str:
-    """Whether the times of a listener's errors are among those that the page shows."""
+    """Whether the times of a listener's errors are among the percentiles that the page shows."""
     if not one.unread_errors:
         return ", and their times count here as well"
     if one.unread_errors == one.server_errors:
-        return ", sent before a request was read; their times do not count here"
+        return ", sent before a request was read; percentiles and stages leave them out"
     return (
-        f"; the times of {one.unread_errors:,}, sent before a request was read, do not count here"
+        f"; percentiles and stages leave out {one.unread_errors:,} of them, sent before a request "
+        "was read"
     )
 
 

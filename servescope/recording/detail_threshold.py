@@ -1,4 +1,4 @@
-"""The requests kept in detail: every error, the slowest of each second, and some others.
+"""The requests kept in detail: errors, up to a number, the slowest of each second, some others.
 
 A request without an answer, whose status is 0, counts as an error.
 """
@@ -9,7 +9,7 @@ import time
 from typing import Final
 
 DETAILS_PER_SECOND: Final = 20
-"""How many ordinary requests a second are kept in detail, beside every error and the slowest."""
+"""How many ordinary requests a second are kept in detail, beside errors and the slowest."""
 
 ERRORS_PER_SECOND: Final = 100
 FIRST_ERROR_STATUS: Final = 400

@@ -434,9 +434,8 @@ def test_a_span_over_midnight_is_told_by_the_clock_in_one_line_of_a_phone(open_p
     zone = f"Etc/GMT+{hours}" if hours <= 12 else f"Etc/GMT-{24 - hours}"  # west of GMT is +
     path = f"/host?from={midnight - 30}&to={midnight + 30}"
     opened = open_page(path, PHONE | {"timezone_id": zone})
-    opened.until(
-        "document.getElementById('view-text').textContent.startsWith('Past: 23:59:30\u201300:00:30 (')"
-    )
+    said = "document.getElementById('view-text').textContent"
+    opened.until(f"{said}.startsWith('Past: 23:59:30\u201300:00:30 (')")
 
 
 def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):

@@ -498,8 +498,8 @@ def test_a_facet_has_counts_and_shares_and_narrows_to_its_value():
     said, by_class, by_agent = facets(FOUND, Search(status="4xx"))
     (sample,) = texts(said)
     assert sample == (
-        "Shares of the 120 requests that match, not of the traffic: of errors and slow requests "
-        "more are kept than of others. The graphs above count all."
+        "Shares of the 120 requests that match, not of the traffic: in a second with few requests "
+        "all are kept, in one with many only some. The graphs above count all."
     )
     all_kept, *_ = facets(replace(FOUND, counted=FOUND.kept), Search())
     assert texts(all_kept) == ["Shares of the 120 requests that match."]

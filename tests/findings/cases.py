@@ -499,6 +499,10 @@ MOMENTS: Final = {
         moment(replace(SERVING, p95_s=64.0)),
         {"slow": ("bad", "At least 5 of 100 requests to listener wsgi took 64 s or longer")},
     ),
+    "half of the durations are beyond those of a histogram": Case(
+        moment(replace(SERVING, p50_s=64.0, p95_s=64.0)),
+        {"slow": ("bad", "At least half of the requests to listener wsgi took 64 s or longer")},
+    ),
     "p95 of 12.9 s": Case(
         moment(replace(SERVING, p95_s=12.9)),
         {"slow": ("bad", "5 of 100 requests to listener wsgi took 12.9 s or longer")},
@@ -720,6 +724,10 @@ AT_PORTS: Final = {
             "ports-well": ("good", "(asgi is stopped)"),
         },
     ),
+    "ports: all listeners are stopped that had any free port": ports(
+        replace(STOPPED, port=0, port_holder=""),
+        expected={"none-runs": ("note", "No listener runs (asgi is stopped): nobody answers")},
+    ),
     "ports: a listener failed": ports(
         replace(LOOP, state=ListenerState.FAILED, message="port 8001 is held by nginx (pid 12)"),
         expected={"listener-down": ("bad", "does not run: port 8001 is held by nginx (pid 12).")},
@@ -878,8 +886,8 @@ SPANS: Final = {
             "span-errors": (
                 "bad",
                 (
-                    "were server errors (5xx), sent before a request was read; their times do not "
-                    "count here."
+                    "were server errors (5xx), sent before a request was read; percentiles and "
+                    "stages leave them out."
                 ),
             )
         },
@@ -890,8 +898,8 @@ SPANS: Final = {
             "span-errors": (
                 "bad",
                 (
-                    "were server errors (5xx); the times of 500, sent before a request was read, "
-                    "do not count here."
+                    "were server errors (5xx); percentiles and stages leave out 500 of them, sent "
+                    "before a request was read."
                 ),
             )
         },

@@ -43,7 +43,7 @@ def test_a_bound_is_said_in_words(notes):
 
 
 def test_no_answer_is_the_reason_of_no_share_of_errors(notes):
-    assert notes(TotalsEvidence(0, 0, 0)).errors == "no answer in 40 s"
+    assert notes(TotalsEvidence(0, 0, 0)).errors == "none answered in 40 s"
 
 
 def test_beside_the_errors_stand_answers_to_nobody_and_requests_without_one(notes):
@@ -52,7 +52,7 @@ def test_beside_the_errors_stand_answers_to_nobody_and_requests_without_one(note
     both = notes(TotalsEvidence(1_300, 0, 0, unanswered=1_100, answers_to_nobody=3))
     assert both.errors == "5xx in 40 s; 3 reached nobody; 1,100 got no answer"
     none = notes(TotalsEvidence(7, 0, 0, unanswered=7))
-    assert none.errors == "no answer in 40 s to 7 requests"
+    assert none.errors == "none answered in 40 s of 7 requests"
 
 
 def test_requests_without_an_answer_are_not_answered_and_no_share_of_errors_has_them(app):
