@@ -172,7 +172,13 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     unread = ""
     if server.unread:
         unread = f", and turned {server.unread:,} away unread, whose times do not count here"
-    return f"{client}; the server timed {server.requests:,} in the same seconds{unread}."
+    no_room = ""
+    if server.turned_away:
+        no_room = (
+            f" It had no room for {counted(server.turned_away, 'connection')}, which it answered "
+            "with 503 or, where they came too fast, closed without an answer."
+        )
+    return f"{client}; the server timed {server.requests:,} in the same seconds{unread}.{no_room}"
 
 
 def errors_table(run: LoadRun) -> html.Div:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from servescope.queries.rows import Distribution, Lines, StageRow
     from servescope.queries.span import Span
     from servescope.records.load import LoadPlan, LoadRun
+    from servescope.records.metrics import Labels
 
 PAGE_ROWS: Final = 50
 NEWEST_FIRST: Final = "-id"
@@ -56,13 +57,15 @@ class ServerFigures:
     """The requests to a run's listener within its whole seconds, as the server recorded them.
 
     `quantiles_s` are seconds by name (see `latency.QUANTILES`), NaN of too few requests. Durations
-    are of the `requests` that were read; it answered `unread` more before it had read one.
+    are of the `requests` that were read; it answered `unread` more before it had read one. For
+    `turned_away` connections it had no room: it answered them with 503, unread, or closed them.
     """
 
     requests: int
     mean_s: float
     quantiles_s: Mapping[str, float]
     unread: int = 0
+    turned_away: int = 0
 
 
 def run_id(text: object) -> int:
@@ -245,18 +248,23 @@ def server_figures(context: QueryContext, run: LoadRun) -> ServerFigures | None:
     its_own = run_context(context, run)
     if seconds is None or not run.plan.listener or its_own is None:
         return None
-    query = Query(catalog.REQUEST_DURATION, *seconds, where=of_listener(run.plan.listener))
+    where = of_listener(run.plan.listener)
     return its_own.snapshots.get(
-        ("server figures", run.id, seconds), lambda: _server_figures(its_own, query)
+        ("server figures", run.id, seconds), lambda: _server_figures(its_own, seconds, where)
     )
 
 
-def _server_figures(context: QueryContext, query: Query) -> ServerFigures | None:
-    found = latency.durations(context, query)
+def _server_figures(
+    context: QueryContext, seconds: tuple[int, int], where: Labels
+) -> ServerFigures | None:
+    found = latency.durations(context, Query(catalog.REQUEST_DURATION, *seconds, where=where))
     if not found.requests and not found.unread:
         return None
     names = tuple(latency.QUANTILES)
     of_names = [latency.QUANTILES[name] for name in names]
     values = supported_quantiles(found.buckets, of_names).tolist()
     quantiles_s = dict(zip(names, values, strict=True))
-    return ServerFigures(found.requests, found.mean_s, quantiles_s, found.unread)
+    away = context.store.total(Query(catalog.TURNED_AWAY, *seconds, where=where)).count.sum()
+    return ServerFigures(
+        found.requests, found.mean_s, quantiles_s, found.unread, round(float(away))
+    )

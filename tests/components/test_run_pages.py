@@ -100,6 +100,11 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
         "timed 105 in the same seconds, and turned 40 away unread, whose times do not count here."
         in some_unread
     )
+    no_room = texts(one_run.percentiles_table(RUN, replace(server, turned_away=12_265)))[-1]
+    assert no_room.endswith(
+        "timed 105 in the same seconds. It had no room for 12,265 connections, which it answered "
+        "with 503 or, where they came too fast, closed without an answer."
+    )
     nothing = texts(one_run.percentiles_table(replace(RUN, result={}), None))
     assert "of the server none are kept of these seconds" in nothing[-1]
     at = nothing.index("p50")

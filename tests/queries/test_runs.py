@@ -150,9 +150,11 @@ def test_the_server_is_asked_for_the_run_s_listener_and_seconds(context, add):
     assert found.quantiles_s["p95"] == pytest.approx(0.03, rel=histogram.ERROR_BOUND)
     assert np.isnan(found.quantiles_s["p99.9"]), "120 requests are too few"
     turned_away = answered("wsgi", 900, 1.5e-5, is_read=False)
-    context.store.write(Batch([Frame(START + 4, histograms=turned_away)]))
+    no_room = {SeriesKey(catalog.TURNED_AWAY, (("listener", "wsgi"),)): 1_000.0}
+    context.store.write(Batch([Frame(START + 4, counts=no_room, histograms=turned_away)]))
     longer = runs.server_figures(context, replace(run, ended_s=START + 4.5))
     assert (longer.requests, longer.unread) == (170, 900), "50 more were read"
+    assert (found.turned_away, longer.turned_away) == (0, 1_000), "100 had no answer"
     assert longer.mean_s == pytest.approx((120 * 0.02 + 50 * 9.0) / 170)
     span = runs.span_of(run)
     lines = runs.rates(context, span, run)
