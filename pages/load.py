@@ -109,7 +109,7 @@ HISTORY: Final = (
         {
             "field": "plan",
             "headerName": "Plan",
-            "minWidth": 198,
+            "minWidth": 183,
             "flex": 1,
             "wrapText": True,
             "autoHeight": True,

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 import websockets.sync.client
+from dash import _callback
 
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from tests.serving import starlette_app
@@ -74,6 +75,14 @@ def test_httpx_speaks_over_one_connection(bench, client):
     assert bench.records(50)["flags"].tolist() == [1] + [0] * 49
 
 
+@pytest.fixture
+def own_callbacks(monkeypatch):
+    """Dash hands all callbacks of a process to the first app that answers: ours keeps its own."""
+    monkeypatch.setattr(_callback, "GLOBAL_CALLBACK_MAP", {})
+    monkeypatch.setattr(_callback, "GLOBAL_CALLBACK_LIST", [])
+
+
+@pytest.mark.usefixtures("own_callbacks")
 def test_a_dash_app_on_threads(bench):
     """Dash is a WSGI app: its index, its layout, its scripts."""
     listener = bench.start("tests.serving.dash_app:server", model=LOOP)
