@@ -92,7 +92,9 @@ def turned_away(evidence: Evidence) -> Iterator[Finding]:
         limit = one.connection_limit
         if one.turned_away:
             share = one.turned_away / max(one.new_connections, one.turned_away)
-            held = "" if limit is None else f": it {evidence.verb('has')} room for {limit:,}"
+            held = ""
+            if limit is not None:  # an open one that is told so counts as open until it has gone
+                held = f": it {evidence.verb('has')} room for {limit:,} beside those turned away"
             yield Finding(
                 severity(thresholds.FAILED_REQUESTS, share),
                 "turned-away",

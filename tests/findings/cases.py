@@ -265,7 +265,7 @@ MOMENTS: Final = {
                 "bad",
                 (
                     "Listener wsgi turned 800 of 1,000 new connections away in the last 5 s: it "
-                    "has room for 4,096."
+                    "has room for 4,096 beside those turned away."
                 ),
             ),
         },
