@@ -10,12 +10,18 @@ import pytest
 from servescope.catalog import BY_NAME
 from tests.page_files import live_pages
 
+CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)")
 pytestmark = [pytest.mark.process, pytest.mark.browser]
+
+
+def seconds_of_day(clock):
+    hours, minutes, seconds = map(int, clock)
+    return (hours * 60 + minutes) * 60 + seconds
 
 
 def exported(page):
     """The URL that the open page's Export control asks, the file's name, and its rows."""
-    page.wait_for_selector('#span-text:has-text("(")')
+    page.wait_for_selector('#span-text:has-text(" – ")')  # noqa: RUF001 - the page's own dash
     page.click("button:has-text('Export')")
     with page.expect_download() as waited:
         page.click("[data-export$=csv]")
@@ -28,8 +34,8 @@ def test_each_page_exports_its_metrics_over_the_span_it_shows(kept_page):
     for entry in live_pages():
         page = kept_page.follow(entry.name).page
         url, name, rows = exported(page)
-        told = re.search(r"\(([\d.]+) (s|min)\)", page.locator("#span-text").inner_text())
-        shown_s = float(told[1]) * {"s": 1, "min": 60}[told[2]]
+        begin, end, *_ = CLOCK.findall(page.locator("#span-text").inner_text())
+        shown_s = (seconds_of_day(end) - seconds_of_day(begin)) % 86_400
         assert urlsplit(page.url).path == entry.path
         asked = parse_qs(urlsplit(url).query)
         assert set(asked["metric"]) <= BY_NAME.keys()

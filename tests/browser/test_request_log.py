@@ -282,7 +282,7 @@ def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(open_page
     )
     finding = opened.page.locator("#overview-verdict [data-code=no-answer]")
     assert "cut off when listener asgi was stopped or restarted." in finding.inner_text()
-    assert opened.page.locator("#errors-note").inner_text().endswith(f"to {CUT_OFF} requests")
+    assert opened.page.locator("#errors-note").inner_text().endswith(f"of {CUT_OFF} requests")
     finding.get_by_role("link", name="See Requests").click()
     opened.until("location.pathname === '/requests' && location.search.includes('from=')")
     opened.page.locator(ROWS).nth(CUT_OFF - 1).wait_for()

@@ -9,7 +9,7 @@ from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.learn.chapter_page import ChapterPage
 
 pytestmark = pytest.mark.browser
-COUNTED = "document.getElementById('page').innerText.includes('7 requests in this span')"
+COUNTED = "document.getElementById('view-requests')?.textContent.startsWith('7 requests')"
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
