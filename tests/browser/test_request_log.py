@@ -251,7 +251,12 @@ def test_rows_under_the_pointer_go_where_another_question_is_asked(open_page, as
     opened = open_page("/requests").wait_drawn("requests-classes")
     row = opened.page.locator(ROWS).filter(has_text="/missing").first
     row.wait_for()
-    row.locator(".way-on").first.click()
+    pointed_at = f"document.querySelector('{ROWS}:hover')?.innerText"
+    row.locator(".way-on").first.hover()
+    while "/missing" not in (opened.page.evaluate(pointed_at) or ""):  # it moved just before
+        row.locator(".way-on").first.hover()
+    opened.page.mouse.down()
+    opened.page.mouse.up()
     opened.until("location.search.includes('status=404')")
     opened.until(
         f"[...document.querySelectorAll('{ROWS}')].every(row => /404/.test(row.innerText))"
