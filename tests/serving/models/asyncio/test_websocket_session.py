@@ -86,6 +86,11 @@ def test_a_client_whose_messages_nobody_takes_is_not_given_up(bench, wait_until)
     with connect(listener) as sock:
         sock.sendall(HANDSHAKE)
         [connection] = eventually(lambda: list(listener._model._connections))
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += sock.recv(1000)
+        # While the app is asked whether it accepts, nothing is read either.
+        wait_until(lambda: connection.readable.is_on, "the session to read")
         sock.sendall(b"\x82\xff" + (300_000).to_bytes(8) + bytes(4) + b"x" * 300_000)
         wait_until(lambda: not connection.readable.is_on, "the app to be behind")
         with held(listener):
