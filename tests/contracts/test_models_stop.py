@@ -116,7 +116,10 @@ def test_a_stop_is_bounded_when_the_app_hangs(harness: ModelHarness):
 def test_requests_that_a_stop_cuts_off_have_no_answer_and_their_clients_had_not_gone(
     harness: ModelHarness,
 ):
-    """One waits for a thread where there are threads, the others are in the app."""
+    """One waits for a thread where there are threads, the others are in the app.
+
+    Two worker processes may have them all in the app.
+    """
     listener = harness.start(threads=2)
     number = 3 if harness.is_concurrent else 1
     in_app = number if harness.kind is AppKind.ASGI else min(number, 2)
@@ -124,7 +127,7 @@ def test_requests_that_a_stop_cuts_off_have_no_answer_and_their_clients_had_not_
         flying = [stack.enter_context(connect(listener)) for _ in range(number)]
         for client in flying:
             client.sendall(harness.wait_request())
-        wait_until(lambda: harness.entered() == in_app, "the requests to be in the app")
+        wait_until(lambda: harness.entered() >= in_app, "the requests to be in the app")
         entered_ns = time.monotonic_ns()
         wait_until(lambda: time.monotonic_ns() - entered_ns > LOOK_FROM_NS, "their age")
         stopping = threading.Thread(target=listener.stop, args=(0.3,))
