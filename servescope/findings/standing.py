@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from servescope.findings import gathering
 from servescope.findings.judge import NONE_RUNS, STATES, findings
+from servescope.records.listeners import ListenerState
 
 if TYPE_CHECKING:
     from servescope.findings.finding import Finding
@@ -22,6 +23,10 @@ def standing(context: QueryContext, span: Span | None, listener: str = "") -> li
     """
     if span is not None and span.fixed:
         return []
+    statuses = context.process.listeners() if context.is_home else []
+    listed = [one for one in statuses if not one.is_temporary]
+    if all(one.state is ListenerState.RUNNING for one in listed):
+        return []  # as nearly always: what else is known of the moment need not be measured
     evidence = gathering.at_ports(context)
     found = findings(evidence, NONE_RUNS)
     if found or not listener:
