@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity, requests_link
-from servescope.findings.moment import (
-    current_listeners,
-    is_measured,
-    unanswered_figures,
-    unanswered_sentence,
-    unanswered_severity,
-    when,
-)
+from servescope.findings.moment import FEWEST_ERRORS, current_listeners, is_measured, when
 from servescope.findings.thresholds import severity
 from servescope.queries.request_words import NO_ANSWER
 from servescope.queries.traffic import TO_NOBODY
@@ -23,7 +16,12 @@ from servescope.sentences import capitalized, counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from servescope.findings.evidence import Evidence, ListenerEvidence, PortEvidence
+    from servescope.findings.evidence import (
+        AnsweringListener,
+        Evidence,
+        ListenerEvidence,
+        PortEvidence,
+    )
     from servescope.findings.finding import Judgement
 
 FEWEST_GONE: Final = 3
@@ -179,14 +177,45 @@ def unanswered(evidence: Evidence) -> Iterator[Finding]:
         return
     for one in evidence.listeners:
         if one.unanswered:
-            yield Finding(
-                unanswered_severity(one),
-                "no-answer",
-                one.called,
-                unanswered_sentence(one, when(evidence)),
-                unanswered_figures(one),
-                requests_link(one.name, NO_ANSWER),
-            )
+            yield no_answer(one, "no-answer", when(evidence))
+
+
+def no_answer(one: AnsweringListener, code: str, during: str) -> Finding:
+    """How many requests had no answer, and why as far as that is known.
+
+    Of few requests it is a warning at most.
+    """
+    state = severity(thresholds.FAILED_REQUESTS, one.unanswered / max(one.requests, 1))
+    return Finding(
+        state if one.unanswered >= FEWEST_ERRORS else Severity.WARN,
+        code,
+        one.called,
+        f"{one.unanswered:,} of {counted(one.requests, 'request')} to {one.called} got no answer "
+        f"{during}: {_closed_first(one)}.",
+        (
+            Figure("no answer", one.unanswered, "{request}"),
+            Figure("requests", one.requests, "{request}"),
+        ),
+        requests_link(one.name, NO_ANSWER),
+    )
+
+
+def _closed_first(one: AnsweringListener) -> str:
+    """Say who closed the connections; older records do not tell."""
+    is_one = one.unanswered == 1
+    if one.cut_off + one.left != one.unanswered:
+        its = "its connection was" if is_one else "their connections were"
+        return f"{its} closed first, by the client or by the server"
+    if not one.left:
+        was = "it was" if is_one else "they were"
+        return f"{was} cut off when {one.called} was stopped or restarted"
+    if not one.cut_off:
+        return "its client left first" if is_one else "their clients left first"
+    cut, left = one.cut_off, one.left
+    return (
+        f"{cut:,} {'was' if cut == 1 else 'were'} cut off when {one.called} was stopped or "
+        f"restarted, and {counted(left, 'client')} left first"
+    )
 
 
 def refusals(evidence: Evidence) -> Iterator[Finding]:

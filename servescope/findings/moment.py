@@ -325,46 +325,6 @@ def server_errors(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def unanswered_severity(one: AnsweringListener) -> Severity:
-    """How the share of requests without an answer is meant; of few it is a warning at most."""
-    state = severity(thresholds.FAILED_REQUESTS, one.unanswered / max(one.requests, 1))
-    return state if one.unanswered >= FEWEST_ERRORS else Severity.WARN
-
-
-def unanswered_sentence(one: AnsweringListener, during: str) -> str:
-    """How many requests had no answer, and why as far as that is known."""
-    return (
-        f"{one.unanswered:,} of {counted(one.requests, 'request')} to {one.called} got no answer "
-        f"{during}: {_closed_first(one)}."
-    )
-
-
-def _closed_first(one: AnsweringListener) -> str:
-    """Who closed the connections; of older records nobody knows."""
-    is_one = one.unanswered == 1
-    if one.cut_off + one.left != one.unanswered:
-        its = "its connection was" if is_one else "their connections were"
-        return f"{its} closed first, by the client or by the server"
-    if not one.left:
-        was = "it was" if is_one else "they were"
-        return f"{was} cut off when {one.called} was stopped or restarted"
-    if not one.cut_off:
-        return "its client left first" if is_one else "their clients left first"
-    cut, left = one.cut_off, one.left
-    return (
-        f"{cut:,} {'was' if cut == 1 else 'were'} cut off when {one.called} was stopped or "
-        f"restarted, and {counted(left, 'client')} left first"
-    )
-
-
-def unanswered_figures(one: AnsweringListener) -> tuple[Figure, Figure]:
-    """What such a sentence rests on."""
-    return (
-        Figure("no answer", one.unanswered, "{request}"),
-        Figure("requests", one.requests, "{request}"),
-    )
-
-
 def latencies(evidence: Evidence) -> Iterator[Finding]:
     """Answers that take longer than people wait."""
     for one in current_listeners(evidence):

@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings import thresholds
+from servescope.findings.connections import no_answer
 from servescope.findings.finding import Figure, Finding, Severity, requests_link
 from servescope.findings.moment import (
     FEWEST_ERRORS,
     FEWEST_FOR_P95,
     SERVER_ERRORS_CLASS,
     slowest,
-    unanswered_figures,
-    unanswered_sentence,
-    unanswered_severity,
 )
 from servescope.findings.thresholds import severity
-from servescope.queries.request_words import NO_ANSWER
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -76,7 +73,9 @@ def _listener(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
     yield from _slow(one, during)
     yield from _waits(one, during)
     yield from _errors(one, during)
-    yield from _unanswered(one, during)
+    if one.unanswered:
+        # They were broken off: their times are none of an answer, and count all the same.
+        yield no_answer(one, "span-no-answer", during)
 
 
 def _slow(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
@@ -154,19 +153,6 @@ def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
         ),
         requests_link(one.name, SERVER_ERRORS_CLASS),
     )
-
-
-def _unanswered(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
-    """Requests that were broken off: their times are none of an answer, and count all the same."""
-    if one.unanswered:
-        yield Finding(
-            unanswered_severity(one),
-            "span-no-answer",
-            one.called,
-            unanswered_sentence(one, during),
-            unanswered_figures(one),
-            requests_link(one.name, NO_ANSWER),
-        )
 
 
 def _counting(one: SpanListenerEvidence) -> str:
