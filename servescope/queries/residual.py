@@ -82,9 +82,7 @@ def of_seconds(context: QueryContext, run: LoadRun, start: int, end: int) -> Res
     )
     if client is None or server is None:
         return None
-    seconds = run.whole_seconds
-    is_whole = seconds is not None and start <= seconds[0] and seconds[1] <= end
-    if run.ended_s is not None and is_whole:
+    if run.is_whole_in(start, end):
         client = _as_in_result(run, client)
     return Residual(run, client, server)
 

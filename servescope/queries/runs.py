@@ -191,9 +191,7 @@ def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Dist
     found = latency.distribution(
         context, span, run.plan.destination, catalog.LOAD_DURATION, timeouts_s
     )
-    seconds = run.whole_seconds
-    is_whole = seconds is not None and span.start <= seconds[0] and seconds[1] <= span.end
-    if run.ended_s is None or not is_whole:
+    if not run.is_whole_in(span.start, span.end):
         return found
     of_mark = {name: latency_of(run.result, name.replace(".", "_")) for name in found.marks}
     known = {name: one for name, one in of_mark.items() if one is not None}

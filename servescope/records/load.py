@@ -221,3 +221,13 @@ class LoadRun:
         longest_s = self.plan.seconds + self.plan.scenario.timeout_seconds
         ended_s = self.started_s + longest_s if self.ended_s is None else self.ended_s
         return math.floor(self.started_s), math.floor(ended_s) + 1
+
+    def is_whole_in(self, start: int, end: int) -> bool:
+        """Whether the run is over, and all of its seconds lie in `[start, end)`."""
+        seconds = self.whole_seconds
+        return (
+            self.ended_s is not None
+            and seconds is not None
+            and start <= seconds[0]
+            and seconds[1] <= end
+        )
