@@ -216,6 +216,11 @@ def in_words(told: str) -> str:
     return told
 
 
+def text_in_words(value: float | None, unit: str) -> str:
+    """The figure with its unit within a sentence: `more than 99.9 %`."""
+    return in_words(text(value, unit))
+
+
 def percentile(seconds: float | None) -> str:
     """A percentile from a histogram: `97 ms`; `≥ 64 s` or `≤ 0.96 µs` where it is a bound."""
     return Duration.of_percentile(seconds).text

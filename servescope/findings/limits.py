@@ -46,7 +46,7 @@ def told_limit(readings: EdgeEvidence) -> ToldLimit:
     of_others = (
         f"other programs, which used {units.text(readings.others_cores, units.CORES)} of a core"
     )
-    machine = units.in_words(units.text(readings.machine_busy, "1"))
+    machine = units.text_in_words(readings.machine_busy, "1")
     shared = ""
     if readings.is_disturbed:
         # On such a machine one process and several look alike but for the share that each got.

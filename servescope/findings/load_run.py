@@ -188,7 +188,7 @@ def _generator(run: RunEvidence) -> Iterator[Finding]:
         Figure("CPU of the generator", run.generator_cpu_ratio, "1"),
         Figure("lateness, p99", run.lag_p99_s, "s"),
     )
-    share = units.in_words(units.text(run.generator_cpu_ratio, "1"))
+    share = units.text_in_words(run.generator_cpu_ratio, "1")
     if has_too_few_connections(run):
         limit = run.connection_limit or 0
         own = f"all {limit:,} connections" if limit > 1 else "the one connection"
@@ -248,7 +248,7 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         severity(thresholds.FAILED_REQUESTS, ratio),
         "requests-failed",
         f"{run.failures:,} of {counted(run.ended, 'request')} to {run.target}{of_ended} "
-        f"({units.in_words(units.text(ratio, '1'))}) failed{_so_far(run)}: "
+        f"({units.text_in_words(ratio, '1')}) failed{_so_far(run)}: "
         f"{', '.join(parts)}.{bound}",
         Figure("failed", run.failures, "{request}"),
         Figure("ended" if run.awaited else "sent", run.ended, "{request}"),
@@ -317,9 +317,7 @@ def _rate(run: RunEvidence) -> Iterator[Finding]:
     asked = units.text(run.rate_asked, "{request}/s")
     share = run.server_errors / run.answered if run.answered else 0.0
     errors = (
-        f"; {units.in_words(units.text(share, '1'))} of its answers were server errors"
-        if share
-        else ""
+        f"; {units.text_in_words(share, '1')} of its answers were server errors" if share else ""
     )
     yield _finding(
         run,

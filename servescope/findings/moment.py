@@ -262,7 +262,7 @@ def _if_let_in(evidence: Evidence, one: ListenerEvidence) -> str:
     if not share:
         return ""
     return (
-        f" unless turned away, as {units.in_words(units.text(share, '1'))} of new connections "
+        f" unless turned away, as {units.text_in_words(share, '1')} of new connections "
         f"{evidence.verb('are')}"
     )
 
@@ -390,7 +390,7 @@ def hardware(evidence: Evidence) -> Iterator[Finding]:
                 state,
                 code,
                 "container" if code.startswith("container") else "host",
-                form.format(value=units.in_words(units.text(value, "1")), **evidence.verbs),
+                form.format(value=units.text_in_words(value, "1"), **evidence.verbs),
                 (Figure(code, value, "1"),),
                 "/host",
             )
@@ -407,9 +407,7 @@ def _full_core(evidence: Evidence) -> Iterator[Finding]:
         if severity(thresholds.CORE, value) is not Severity.GOOD
     ]
     for name, value in full:
-        busy, of_host = (
-            units.in_words(units.text(ratio, "1")) for ratio in (value, host.cpu_utilization)
-        )
+        busy, of_host = (units.text_in_words(ratio, "1") for ratio in (value, host.cpu_utilization))
         yield Finding(
             Severity.WARN,
             "core",
