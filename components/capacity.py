@@ -237,12 +237,9 @@ def _model_text(models: ModelChoice) -> str:
 def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
     ends = {COLUMNS[0], COLUMNS[-1]}
     head = [html.Th(text, className="" if text in ends else "number") for text in COLUMNS]
-    p99 = units.with_texts([[_p99(step, plan)] for step in search.steps])
     rows = [
-        _row(number, step, search, *texts)
-        for number, step, texts in reversed(
-            list(zip(range(1, len(search.steps) + 1), search.steps, p99, strict=True))
-        )
+        _row(number, step, plan, search)
+        for number, step in reversed(list(enumerate(search.steps, 1)))
     ]
     return html.Div(
         html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className=CARDS),
@@ -261,13 +258,13 @@ def _p99(step: StepResult, plan: CapacityPlan) -> units.Duration:
     return units.Duration(plan.timeout_s, is_bound=True)
 
 
-def _row(number: int, step: StepResult, search: CapacitySearch, p99: str) -> html.Tr:
+def _row(number: int, step: StepResult, plan: CapacityPlan, search: CapacitySearch) -> html.Tr:
     judged = step.judge(search.objective)
     cells: list[Cell] = [
         str(number),
         units.text(step.rate, "{request}/s"),
         units.text(step.throughput, "{request}/s"),
-        p99,
+        _p99(step, plan).text,
         units.text(step.late / step.sent if step.sent else None, "1"),
         f"{step.failed:,}",
         _little(step),

@@ -175,13 +175,12 @@ def result(run: LoadRun) -> html.Div:
         return html.Div([heading, said])
     durations = {name: run_texts.latency(told, key) for key, name in LATENCY_NAMES.items()}
     durations["naive p99"] = run_texts.latency(told, "p99", FROM_SEND)
-    (texts,) = units.with_texts([list(durations.values())])
     return html.Div(
         [
             heading,
             said,
             counts(run),
-            _figures(*((name, text, "") for name, text in zip(durations, texts, strict=True))),
+            _figures(*((name, duration.text, "") for name, duration in durations.items())),
             html.P(MEANING, className="dimmed"),
             *rules_table(run),
             details(run),
@@ -226,16 +225,10 @@ def _moment(epoch_s: float) -> html.Span:
 
 def history_rows(runs: Sequence[LoadRun]) -> list[dict[str, Any]]:
     """Rows of the table of runs."""
-    texts = units.with_texts([_history_durations(run) for run in runs])
-    return [_history_row(run, *of_run) for run, of_run in zip(runs, texts, strict=True)]
+    return list(map(_history_row, runs))
 
 
-def _history_durations(run: LoadRun) -> list[units.Duration]:
-    of_due = [run_texts.latency(run.result, key) for key in ("p50", "p99", "max")]
-    return [*of_due, run_texts.latency(run.result, "p99", FROM_SEND)]
-
-
-def _history_row(run: LoadRun, p50: str, p99: str, longest: str, naive_p99: str) -> dict[str, Any]:
+def _history_row(run: LoadRun) -> dict[str, Any]:
     told = run.result or run.progress
     latency_ms = told.get("latency_ms") or {}
     return {
@@ -252,10 +245,10 @@ def _history_row(run: LoadRun, p50: str, p99: str, longest: str, naive_p99: str)
         "p99": latency_ms.get("p99"),
         "max": latency_ms.get("max"),
         "naive": (told.get("naive_ms") or {}).get("p99"),
-        "p50_text": p50,
-        "p99_text": p99,
-        "naive_text": naive_p99,
-        "max_text": longest,
+        "p50_text": run_texts.latency(run.result, "p50").text,
+        "p99_text": run_texts.latency(run.result, "p99").text,
+        "naive_text": run_texts.latency(run.result, "p99", FROM_SEND).text,
+        "max_text": run_texts.latency(run.result, "max").text,
         "message": run.message,
     }
 

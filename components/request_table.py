@@ -80,9 +80,8 @@ def request_table(found: Found, search: Search, span: Span, *, can_come: bool = 
         none_kept = f"{NONE_KEPT} {ADVICE}" if can_come and not span.fixed else NONE_KEPT
         return html.Div(EMPTY if found.kept else none_kept, className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
-    took = units.with_texts([_durations(row) for row in found.rows])
     scale = units.shared_scale("By", [row.bytes_sent for row in found.rows])
-    body = [_row(row, scale, *texts) for row, texts in zip(found.rows, took, strict=True)]
+    body = [_row(row, scale) for row in found.rows]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="requests"),
         className="rows clickable",
@@ -234,20 +233,13 @@ def _with_status(row: LogRow) -> str:
     return f"status {row.status}" if row.status else NO_ANSWER
 
 
-def _durations(row: LogRow) -> list[units.Duration]:
-    """Of the whole request, and of its longest stage if it has one."""
-    longest_s = None if is_not_read(row.target) else max(row.stages_s.values())
-    return [units.Duration(row.total_s), units.Duration(longest_s)]
-
-
-def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr:
-    stage = max(row.stages_s, key=row.stages_s.__getitem__)
-    in_stage = html.Td(f"{stage} {longest}", title=MEANING.get(stage, ""))
+def _row(row: LogRow, of_sizes: units.Scale) -> html.Tr:
+    stage, longest_s = max(row.stages_s.items(), key=lambda one: one[1])
+    in_stage = html.Td(f"{stage} {units.text(longest_s, 's')}", title=MEANING.get(stage, ""))
     if is_not_read(row.target):
         in_stage = html.Td(NO_STAGE, className="dimmed")
     state = {0: "bad", 4: "warn", 5: "bad"}.get(row.status // 100, "")
-    if row.is_to_nobody:
-        state = state or "warn"
+    state = state or ("warn" if row.is_to_nobody else "")
     return html.Tr(
         [
             html.Td(
@@ -258,11 +250,8 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
                 ),
                 className="target",
             ),
-            html.Td(took, className="number took"),
-            html.Td(
-                _status(row, f"status {state}"),
-                className="number",
-            ),
+            html.Td(units.text(row.total_s, "s"), className="number took"),
+            html.Td(_status(row, f"status {state}"), className="number"),
             in_stage,
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
             html.Td(row.listener),

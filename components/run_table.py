@@ -86,11 +86,7 @@ def run_table(found: FoundRuns, order: str, chosen: tuple[int, ...], empty: str)
     if not found.rows:
         return html.Div(empty, className="dimmed")
     head = html.Tr([sort_heading(*column, order, _STEEPEST_FIRST) for column in _COLUMNS])
-    durations = units.with_texts([_durations(run) for run in found.rows])
-    body = [
-        _row(run, texts, chosen, found.page)
-        for run, texts in zip(found.rows, durations, strict=True)
-    ]
+    body = [_row(run, chosen, found.page) for run in found.rows]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="runs"), className="rows"
     )
@@ -103,11 +99,7 @@ def pages(found: FoundRuns) -> list[Component]:
     return page_buttons(found.page, found.pages, PAGE_ROWS, found.matching)
 
 
-def _durations(run: LoadRun) -> list[units.Duration]:
-    return [latency(run.result, name) for name in _LATENCIES]
-
-
-def _row(run: LoadRun, latencies: list[str], chosen: tuple[int, ...], page: int) -> html.Tr:
+def _row(run: LoadRun, chosen: tuple[int, ...], page: int) -> html.Tr:
     told = run.result or run.progress
     failed = load_run.failed_count(told) if told else None
     errors = server_errors(told)
@@ -122,7 +114,7 @@ def _row(run: LoadRun, latencies: list[str], chosen: tuple[int, ...], page: int)
             _number("sent", _count(told.get("sent"))),
             _number("failed", _count(failed), "bad-text" if failed else ""),
             _number("5xx", _count(errors), "bad-text" if errors else ""),
-            *map(_number, _LATENCIES, latencies),
+            *(_number(name, latency(run.result, name).text) for name in _LATENCIES),
         ],
         **attributes(data_run=str(run.id)),
     )

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dash import html
 
-from servescope.figures import theme
-from servescope.figures.units import Duration, with_texts
+from servescope.figures import theme, units
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -45,11 +44,10 @@ def waterfall(
     whole_s = sum(stages_s.values())
     total = whole_s or 1.0
     begun = 0.0
-    amounts = {
-        name: [Duration(seconds), *_usual(name, usual)]
+    texts = {
+        name: [units.text(seconds, "s"), *_usual(name, usual)]
         for name, seconds in {**stages_s, WHOLE: whole_s}.items()
     }
-    texts = dict(zip(amounts, with_texts(amounts.values()), strict=True))
     cells: list[Component] = []
     if usual is not None:
         cells += [html.Span(), html.Span(), html.B("this one", className="amount")]
@@ -79,12 +77,12 @@ def waterfall(
     return html.Div(cells, className="waterfall" if usual is None else "waterfall with-usual")
 
 
-def _usual(stage: str, usual: Mapping[str, UsualDurations] | None) -> list[Duration]:
+def _usual(stage: str, usual: Mapping[str, UsualDurations] | None) -> list[str]:
     if usual is None:
         return []
     durations = usual.get(stage)
     values = (durations.p50_s, durations.p99_s) if durations else (None, None)
-    return list(map(Duration.of_percentile, values))
+    return list(map(units.percentile, values))
 
 
 def _percentiles(texts: list[str]) -> list[Component]:

@@ -85,22 +85,16 @@ class DistributionPlot:
     def legend(self, rows: Distribution, shape: dict[str, Any]) -> list[dict[str, str]]:
         """The percentiles, as figures."""
         del shape
-        (texts,) = units.with_texts(
-            [
-                [
-                    units.Duration(seconds, name in rows.bounds or bool(units.at_least(seconds)))
-                    for name, seconds in rows.marks.items()
-                ]
-            ]
-        )
         return [
             {
                 "name": name,
                 "colour": theme.MEANINGS.get(name, theme.GREY),
                 "dash": "solid",
-                "value": text,
+                "value": units.Duration(
+                    seconds, name in rows.bounds or bool(units.at_least(seconds))
+                ).text,
             }
-            for name, text in zip(rows.marks, texts, strict=True)
+            for name, seconds in rows.marks.items()
         ]
 
 

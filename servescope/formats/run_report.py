@@ -115,7 +115,6 @@ def _result(data: RunData) -> list[str]:
         return ["<h2>Result</h2><p>The run has no result.</p>"]
     failed = sum(result["failed"].values())
     errors = (result.get("status_classes") or {}).get("5xx")
-    (durations,) = units.with_texts([[latency(result, key) for key in _CARDS]])
     cards = {
         "sent": _count(result["sent"]),
         "answered": _count(result["answered"]),
@@ -123,7 +122,7 @@ def _result(data: RunData) -> list[str]:
         "failed": _count(failed),
         "answered per second": units.text(result.get("rate_achieved"), "{request}/s"),
         "asked for": units.text(result.get("rate_asked"), "{request}/s"),
-        **dict(zip(_CARDS.values(), durations, strict=True)),
+        **{name: latency(result, key).text for key, name in _CARDS.items()},
     }
     sent_by = result.get("generator")
     details = {
