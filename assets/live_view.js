@@ -265,20 +265,24 @@
   const shortText = ([from, to]) =>
     `${clock.time(from)}–${clock.time(to)} (${clock.lengthText(to - from)})`;
 
+  // Whether a live view has less than was asked for: beginText says how much, which is its length.
+  const isRecordedInPart = () => Boolean(facts.begins) && isLive() && !view.from;
+
   function spanText([from, to]) {
     if (phone.matches && isToldByClock([from, to])) {
-      return facts.begins ? `${clock.time(from)}–${clock.time(to)}` : shortText([from, to]);
+      return isRecordedInPart() ? `${clock.time(from)}–${clock.time(to)}` : shortText([from, to]);
     }
-    return fullSpanText([from, to]);
+    return isRecordedInPart() ? datedText([from, to]) : fullSpanText([from, to]);
   }
 
-  // As it is understood without the page: with day and zone.
-  function fullSpanText([from, to]) {
+  function datedText([from, to]) {
     const begin = clock.date(from) === clock.date(to) ? "" : `${clock.date(from)} `;
-    const told = `${begin}${clock.time(from)} – ${clock.time(to)}, ${clock.date(to)} ${clock.zoneName}`;
-    // beginText says the length, where there is less than was asked for
-    return facts.begins ? told : `${told} (${clock.lengthText(to - from)})`;
+    return `${begin}${clock.time(from)} – ${clock.time(to)}, ${clock.date(to)} ${clock.zoneName}`;
   }
+
+  // As it is understood without the page: with day, zone and length.
+  const fullSpanText = ([from, to]) =>
+    `${datedText([from, to])} (${clock.lengthText(to - from)})`;
 
   function bannerText() {
     const [from, to] = span;
@@ -301,7 +305,7 @@
   function beginText(before) {
     if (!facts.begins) return "";
     const said = `${before}The data begins at ${momentText(facts.begins)}`;
-    if (!isLive() || view.from) return `${said}.`;
+    if (!isRecordedInPart()) return `${said}.`;
     const there = clock.lengthText(facts.bounds[1] - facts.begins, Math.floor);
     return `${said}: ${there} of ${clock.lengthText(clock.lengthOf(view.last))} so far.`;
   }

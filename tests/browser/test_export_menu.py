@@ -21,7 +21,7 @@ def seconds_of_day(clock):
 
 def exported(page):
     """The URL that the open page's Export control asks, the file's name, and its rows."""
-    page.wait_for_selector('#span-text:has-text(" – ")')  # noqa: RUF001 - the page's own dash
+    page.wait_for_selector('#span-text:has-text(" \u2013 ")')
     page.click("button:has-text('Export')")
     with page.expect_download() as waited:
         page.click("[data-export$=csv]")

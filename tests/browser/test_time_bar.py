@@ -184,6 +184,11 @@ def test_a_range_is_chosen_and_stays_in_the_address(open_page):
     opened.page.locator("#range").get_by_text("1 h", exact=True).click()
     opened.until("location.search.includes('last=1h')")
     opened.until("document.getElementById('span-text').textContent.includes('data begins at')")
+    told, alone = opened.page.evaluate(
+        "[document.getElementById('span-text').textContent, servescope.view.spanText()]"
+    )
+    assert "(" not in told, "its length is that of what is recorded, which it says"
+    assert re.search(r" \([\d.]+ (s|min)\)$", alone), "an image of a graph has no other sentence"
     opened.page.get_by_role("link", name="Host", exact=True).first.click()
     opened.wait_drawn("host-cpu")
     opened.until("location.search.includes('last=1h')")
