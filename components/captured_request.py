@@ -279,7 +279,7 @@ def _curl(document: Document, listener: ListenerStatus) -> html.Div:
 
 
 def _of_listener(listener: ListenerStatus) -> list[str]:
-    """What is to be known of a listener that does not run before a request is sent to it."""
+    """Say that a listener does not run, and that its port is to be filled in where it has none."""
     if listener.state is ListenerState.RUNNING:
         return []
     if listener.port or listener.address.startswith(UNIX):

@@ -305,9 +305,8 @@ def _workers(workers: Workers) -> list[Any]:
             _said(f"{_amount(busy)} of {workers.threads} busy"),
             _bar(busy / workers.threads),
         ]
-    elif (
-        busy is not None
-    ):  # of another host: it has counted them, and nobody here knows of how many
+    elif busy is not None:
+        # Another host counts them, but nobody here knows how many threads it has.
         said += [_said(f"{_amount(busy)} busy"), _dots(busy)]
     if workers.loops:
         on_loop = workers.on_loop

@@ -18,9 +18,8 @@ from components.static_graph import overlaid
 from components.tables import figure_table, scrolled, swatch
 from servescope.actions.verdicts import MOST_TOLERANCE_PERCENT
 from servescope.errors import ServescopeError
-from servescope.figures import theme, units
+from servescope.figures import run_texts, theme, units
 from servescope.figures.run_texts import environment_texts, plan_facts
-from servescope.figures.run_texts import latency as latency_of
 from servescope.load.report import LATENCY_NAMES
 from servescope.queries import latency, runs
 from servescope.statistics.sequential_verdict import ALPHA, Side
@@ -267,7 +266,7 @@ def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     rows: list[list[Cell | Duration]] = []
     for field, name in LATENCY_NAMES.items():
         values = [(run.result or {}).get("latency_ms", {}).get(field) for run in pair]
-        durations = [latency_of(run.result, field) for run in pair]
+        durations = [run_texts.latency(run.result, field) for run in pair]
         bounds = [one.is_bound for one in durations]
         rows.append([name, *durations, _ratio_text(values, bounds)])
     results = [run.result or {} for run in pair]

@@ -219,7 +219,7 @@ def _counts(values: NDArray[np.float64] | NDArray[np.bool_]) -> list[int]:
 
 
 def first_word(name: str) -> str:
-    """What both lines of a pair have in their names: `eth0` of `eth0 receive`."""
+    """The part of a name that both lines of a pair share: `eth0` of `eth0 receive`."""
     return name.partition(" ")[0]
 
 

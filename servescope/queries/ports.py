@@ -77,8 +77,8 @@ def accept_queue_depths(context: QueryContext, span: Span) -> Lines:
 def _by_port(context: QueryContext, span: Span, metric: str) -> Lines:
     """The most of a gauge by port, with the listener in front that had the port then: `wsgi :8000`.
 
-    What an earlier version recorded does not say whose a port was: it has the name of the listener
-    that has the port now, of another host the port alone.
+    Earlier versions did not record whose a port was. Such a line gets the name of the listener that
+    has the port now; on another host it has only the port.
     """
     query = span.query(metric, by=("listener", "port"))
     found = context.store.aggregate(query, Aggregation.MAX)

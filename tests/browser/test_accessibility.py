@@ -15,7 +15,7 @@ from tests.browser.conftest import DESKTOP, PHONE
 pytestmark = pytest.mark.browser
 
 SCHEMES = {"light": {}, "dark": OF_COLOURS}
-"""What axe is asked in each."""
+"""The options that axe gets in each colour scheme."""
 DEVICES = {"desktop": DESKTOP, "phone": PHONE}
 
 

@@ -109,7 +109,7 @@ def refusing_run(dashboard):
 
 
 def counts_under_way(opened, place):
-    """What a page says its run came to; sentence, figures and facts agree."""
+    """Read from a page what its run came to; its sentence, figures and facts must agree."""
     told = opened.page.evaluate(UNDER_WAY, place)
     shown = {
         name: int(value.replace(",", ""))

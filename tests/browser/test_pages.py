@@ -63,7 +63,7 @@ def check_closed(navigation_link):
 
 
 def grave(opened, name, scheme, options=None):
-    """What axe finds, and fields and buttons that are hardly seen; no colour is on its way."""
+    """List what axe finds, and hardly visible fields and buttons, while no colour changes."""
     opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     lines = [
         *grave_violations(opened.page, options),
