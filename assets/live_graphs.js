@@ -16,7 +16,7 @@
   const LONE_POINT_PX = 5;
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
-  const TIME_LABEL_PX = 72; // with the gap to the next one
+  const TIME_LABEL_PX = 60; // `14:03:30`, with the gap to the next one
   const NARROW_PX = 420;
   const FEW_COUNTS = 3;
   const FEW_LABELS = 4; // as long as `1,000 ms`, beside each other on an axis that is narrow

@@ -92,7 +92,7 @@ MEANINGS: Final = {
     "listen": TEAL,
 }
 _CLOCK: Final = [
-    {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
+    {"dtickrange": [None, 30_000], "value": "%H:%M:%S"},  # 60,000 is the next that Plotly takes
     {"dtickrange": [60_000, 86_400_000], "value": "%H:%M"},
     {"dtickrange": [86_400_000, None], "value": "%d %b"},
 ]

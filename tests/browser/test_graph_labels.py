@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 import urllib.request
@@ -12,6 +13,7 @@ from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan
+from tests.browser.conftest import PHONE
 from tests.processes import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]
@@ -81,6 +83,34 @@ def test_every_graph_obeys_the_listener_of_the_page(open_page):
     names = "#requests-listeners-legend span"
     opened.page.locator(names).first.wait_for()
     assert opened.page.locator(names).all_inner_texts() == ["wsgi"]
+
+
+TIME_LABELS = """id => [...document.querySelectorAll(`#${id} .xtick text`)].map(label => {
+    const { left, right } = label.getBoundingClientRect();
+    const [, turn] = (label.getAttribute("transform") || "").split("rotate(");
+    return [label.textContent, left, right, Math.abs(parseFloat(turn) || 0)];
+})"""
+"""Text, left and right edge in pixels, and by how many degrees it is turned."""
+
+
+def test_on_a_phone_a_graph_has_times_that_lie_flat_and_apart(open_page):
+    end = int(time.time()) - 10  # later than the newest second a view goes on with time
+    opened = open_page(f"/host?from={end - 60}&to={end}", PHONE)
+    opened.page.locator("#host-network").scroll_into_view_if_needed()  # labels such as 100 KiB/s
+    for seconds in (110, 150, 240, 300, 900):
+        opened.page.evaluate("([from, to]) => servescope.view.fix(from, to)", [end - seconds, end])
+        opened.wait_drawn("host-network")
+        opened.until(
+            "([id, seconds]) => { const graph = servescope.graphs.byId(id).plot?._fullLayout;"
+            " if (!graph) return false; const [a, b] = graph.xaxis.range.map(Date.parse);"
+            " return Math.abs(b - a - seconds * 1000) < 1500; }",
+            ["host-network", seconds],
+        )
+        labels = opened.page.evaluate(TIME_LABELS, "host-network")
+        assert len(labels) >= 2, (seconds, labels)
+        assert not any(degrees for *_, degrees in labels), (seconds, labels)
+        gaps = [right[1] - left[2] for left, right in itertools.pairwise(labels)]
+        assert min(gaps) > 0, (seconds, labels)
 
 
 def test_a_legend_says_of_when_its_values_are(visit):
