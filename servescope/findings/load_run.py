@@ -263,9 +263,9 @@ def _awaited(run: RunEvidence) -> Iterator[Finding]:
             run,
             level,
             "requests-awaited",
-            f"{run.awaited:,} of the {run.sent:,} requests that have come due have no answer yet; "
-            f"the first of them was due {units.text(run.awaited_for_s, 's')} ago.",
-            Figure("without an answer yet", run.awaited, "{request}"),
+            f"{run.awaited:,} of the {run.sent:,} requests that have come due are still awaited; the "
+            f"first of them was due {units.text(run.awaited_for_s, 's')} ago.",
+            Figure("awaited", run.awaited, "{request}"),
             Figure("longest awaited", run.awaited_for_s, "s"),
         )
 

@@ -1277,13 +1277,13 @@ RUNS: Final = {
     "the run is under way, and no request has ended": Case(
         run(state=RunState.RUNNING, sent=40, awaited=40, answered=0), {}
     ),
-    "most requests have no answer yet while the run is under way": Case(
+    "most requests are awaited while the run is under way": Case(
         run(state=RunState.RUNNING, sent=1_604, awaited=1_330, awaited_for_s=6.6, answered=274),
         {
             "requests-awaited": (
                 "warn",
                 (
-                    "1,330 of the 1,604 requests that have come due have no answer yet; the first "
+                    "1,330 of the 1,604 requests that have come due are still awaited; the first "
                     "of them was due 6.6 s ago."
                 ),
             )
