@@ -263,8 +263,8 @@ def _awaited(run: RunEvidence) -> Iterator[Finding]:
             run,
             level,
             "requests-awaited",
-            f"{run.awaited:,} of the {run.sent:,} requests that have come due are still awaited; the "
-            f"first of them was due {units.text(run.awaited_for_s, 's')} ago.",
+            f"{run.awaited:,} of the {run.sent:,} requests that have come due are still awaited; "
+            f"the first of them was due {units.text(run.awaited_for_s, 's')} ago.",
             Figure("awaited", run.awaited, "{request}"),
             Figure("longest awaited", run.awaited_for_s, "s"),
         )
