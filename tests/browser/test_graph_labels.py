@@ -95,7 +95,7 @@ TIME_LABELS = """id => [...document.querySelectorAll(`#${id} .xtick text`)].map(
 
 def test_on_a_phone_a_graph_has_times_that_lie_flat_and_apart(open_page):
     end = int(time.time()) - 10  # later than the newest second a view goes on with time
-    opened = open_page(f"/host?from={end - 60}&to={end}", PHONE)
+    opened = open_page(f"/host?from={end - 60}&to={end}", PHONE).wait_drawn("host-cpu")
     opened.page.locator("#host-network").scroll_into_view_if_needed()  # labels such as 100 KiB/s
     for seconds in (110, 150, 240, 300, 900):
         opened.page.evaluate("([from, to]) => servescope.view.fix(from, to)", [end - seconds, end])

@@ -100,7 +100,8 @@ def test_computing_and_waiting_take_what_was_asked_for(client):
     assert client.get("/cpu?ms=5").json()["cpu_ms"] >= 5
     told = client.get("/mixed?cpu_ms=2&wait_ms=3").json()
     assert told["cpu_ms"] >= 2
-    assert told["waited_ms"] >= 3
+    # uvloop's timers count whole milliseconds: one that begins late in one ends up to 1 ms early.
+    assert told["waited_ms"] > 2
 
 
 def test_events_come_one_by_one(client):
