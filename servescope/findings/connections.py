@@ -147,25 +147,31 @@ def _of_which(left: float, opened: float) -> str:
     return "all of which" if left >= opened else f"{left:,.0f} of which"
 
 
-@_beyond_limits
 def answers_to_nobody(evidence: Evidence) -> Iterator[Finding]:
     """Answers that count as answered though their clients had gone."""
     for one in current_listeners(evidence):
-        if one.answers_to_nobody < FEWEST_GONE or not one.answers:
-            continue
-        yield Finding(
-            severity(thresholds.GONE_CLIENTS, one.answers_to_nobody / one.answers),
-            "answers-to-nobody",
-            one.called,
-            f"{one.answers_to_nobody:,} of {counted(one.answers, 'answer')} of {one.called} "
-            f"{when(evidence)} came too late: their clients had closed their side of the "
-            "connection.",
-            (
-                Figure("answers to nobody", one.answers_to_nobody, "{request}"),
-                Figure("answers", one.answers, "{request}"),
-            ),
-            requests_link(one.name, TO_NOBODY),
-        )
+        yield from to_nobody(one, "answers-to-nobody", when(evidence))
+
+
+def to_nobody(one: AnsweringListener, code: str, during: str) -> Iterator[Finding]:
+    """How many answers came after their clients had gone; nothing where they are few."""
+    if one.answers_to_nobody < FEWEST_GONE or not one.answers:
+        return
+    state = severity(thresholds.GONE_CLIENTS, one.answers_to_nobody / one.answers)
+    if state is Severity.GOOD:
+        return
+    yield Finding(
+        state,
+        code,
+        one.called,
+        f"{one.answers_to_nobody:,} of {counted(one.answers, 'answer')} of {one.called} {during} "
+        "came too late: their clients had closed their side of the connection.",
+        (
+            Figure("answers to nobody", one.answers_to_nobody, "{request}"),
+            Figure("answers", one.answers, "{request}"),
+        ),
+        requests_link(one.name, TO_NOBODY),
+    )
 
 
 def unanswered(evidence: Evidence) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ class AnsweringListener:
     unanswered: int
     cut_off: int
     left: int
+    answers_to_nobody: int
     p50_s: float | None
     p95_s: float | None
 
@@ -158,7 +159,7 @@ class RunEvidence:
     peak_rate_asked: float = 0.0  # the highest, where the schedule has more than one
     schedule_s: float = 0.0  # for how long requests came due
     timeout_s: float = 0.0
-    sent: int = 0
+    sent: int = 0  # requests that came due, whether or not they got a connection
     answered: int = 0
     answered_in_schedule: int | None = None  # before the schedule's end
     failed: Mapping[str, int] = field(default_factory=dict)  # by LoadOutcome, in lower case
@@ -184,7 +185,8 @@ class RunEvidence:
     rules: tuple[RuleResult, ...] = ()  # of its scenario
     generator: str = ""  # nothing: that of Servescope
     is_server_full: bool = False  # by readings of the server: it could not have answered more
-    awaited: int = 0  # of those sent: not ended yet, while the run is under way
+    never_sent: int = 0  # of those that timed out: they got no connection in time
+    awaited: int = 0  # of those due: not ended yet, while the run is under way
     awaited_for_s: float | None = None  # of these the longest, from its due moment
 
     @property
@@ -304,6 +306,7 @@ class SpanListenerEvidence(AnsweringListener):
     cut_off: int = 0  # of these by the server, since it was stopped or restarted
     left: int = 0  # of these by their clients; of older records nobody knows by whom
     p50_s: float | None = None  # of the requests that were read
+    answers_to_nobody: int = 0  # of `answers`, whose clients had gone
 
     @property
     def mean_s(self) -> float:

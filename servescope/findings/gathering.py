@@ -313,9 +313,10 @@ def _answers(total: TotalResult) -> dict[str, _Answers]:
     return found
 
 
-def _to_nobody(context: QueryContext, span: Span) -> dict[str, int]:
-    """By listener, the answers whose clients had gone."""
-    query = span.query(catalog.ANSWERS_TO_NOBODY, by=("listener", STATUS))
+def _to_nobody(context: QueryContext, span: Span, listener: str = "") -> dict[str, int]:
+    """By listener, the answers whose clients had gone; of one, or of all."""
+    where = traffic.of_listener(listener)
+    query = span.query(catalog.ANSWERS_TO_NOBODY, by=("listener", STATUS), where=where)
     total = context.store.total(query)
     found: dict[str, int] = defaultdict(int)
     for (name, status), count in zip(total.groups, total.count, strict=True):
@@ -405,6 +406,7 @@ def of_span(
     kinds = traffic.server_kinds(context)
     answers = _answers(traffic.route_totals(context, span, listener))
     closed_by = _closed_by(context, span, answers)
+    to_nobody = _to_nobody(context, span, listener)
     stages = _stage_means(latency.stage_totals(context, span, listener))
     where = traffic.of_listener(listener)
     query = span.query(catalog.QUEUED_REQUESTS, by=_LISTENER, where=where)
@@ -427,6 +429,8 @@ def of_span(
                     closed_by.get((name, CUT_OFF), 0),
                     closed_by.get((name, CLIENT_GONE), 0),
                     one.quantile_s(0.5),
+                    # The engine's points of two metrics need not come at the same moment.
+                    min(to_nobody.get(name, 0), one.answered),
                 )
                 for name, one in sorted(answers.items())
             ),
@@ -587,6 +591,7 @@ def _run(
         messages_failed=sum(sum(row["failed"].values()) for row in messages),
         rules=tuple(map(RuleResult.from_json, told.get("rules") or ())),
         generator=str(told.get("generator") or ""),
+        never_sent=int(told.get("never_sent") or 0),
         awaited=int(told.get("in_flight") or 0),
         awaited_for_s=_seconds(told.get("awaited_for_ms")),
     )

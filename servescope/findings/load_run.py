@@ -44,8 +44,9 @@ more at once."""
 _BRIEF: Final = 0.1
 """Up to this share of the schedule a median latency is taken as the time of those under way."""
 
+TIMED_OUT: Final = "timed_out"
 FAILURES: Final = {
-    "timed_out": "not answered within {timeout}",
+    TIMED_OUT: "not answered within {timeout}",
     "refused": "refused: nothing listened at the port",
     "reset": "cut off before a whole answer had come",
     "protocol": "answered with something that is not HTTP",
@@ -80,7 +81,7 @@ def judge_run(run: RunEvidence) -> Iterator[Finding]:
             run,
             Severity.UNKNOWN,
             "nothing-sent",
-            f"Run {run.id} sent no request: nothing is known.",
+            f"No request of run {run.id} came due: nothing is known.",
         )
         return
     found = [
@@ -240,6 +241,7 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
     parts = [
         f"{count:,} {'was' if count == 1 else 'were'} "
         + FAILURES.get(kind, kind.replace("_", " ")).format(timeout=timeout)
+        + (_unsent(run) if kind == TIMED_OUT else "")
         for kind, count in sorted(kinds.items(), key=lambda item: -item[1])
     ]
     bound = f" So p99 is {_told_p99(run)}." if run.is_censored(run.p99_s) else ""
@@ -251,8 +253,16 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         f"({units.text_in_words(ratio, '1')}) failed{_so_far(run)}: "
         f"{', '.join(parts)}.{bound}",
         Figure("failed", run.failures, "{request}"),
-        Figure("ended" if run.awaited else "sent", run.ended, "{request}"),
+        Figure("ended" if run.awaited else "due", run.ended, "{request}"),
     )
+
+
+def _unsent(run: RunEvidence) -> str:
+    """How many of those that timed out the server could not answer, for they never left."""
+    if not run.never_sent:
+        return ""
+    were = "was" if run.never_sent == 1 else "were"
+    return f" ({run.never_sent:,} of these {were} never sent, for want of a connection)"
 
 
 def _awaited(run: RunEvidence) -> Iterator[Finding]:
@@ -426,7 +436,7 @@ def _end(run: RunEvidence) -> Iterator[Finding]:
 def _kept_up(run: RunEvidence) -> Finding:
     figures = (
         Figure("answered", run.answered, "{request}"),
-        Figure("sent", run.sent, "{request}"),
+        Figure("due", run.sent, "{request}"),
         Figure("p99", run.p99_s, "s"),
     )
     if run.answered_per_s is None:  # a result of an older version: when answers came is not known

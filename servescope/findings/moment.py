@@ -248,10 +248,15 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
         else:
             wait_s = queued / rate
             figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
+            about = f"about {units.text(wait_s, 's')}"
             told += (
-                f"; at {units.text(rate, '{request}/s')} answered{_by_thread(one)}, "
-                f"a new request {evidence.verb('waits')} {units.text(wait_s, 's')}"
-                f"{_if_let_in(evidence, one)}."
+                f"; at {units.text(rate, '{request}/s')} answered{_by_thread(one)}, a request "
+                + (
+                    f"behind them had {about} to wait"
+                    if evidence.is_past
+                    else f"that came now would wait {about}"
+                )
+                + f"{_if_let_in(evidence, one)}."
             )
         yield Finding(state, "threads-exhausted", one.called, told, tuple(figures), "/ports")
 
@@ -289,9 +294,9 @@ def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
                 state,
                 "kernel-wait",
                 one.called,
-                f"Requests to {one.called} {evidence.verb('wait')} "
+                f"Requests to {one.called} that ended {when(evidence)} waited "
                 f"{units.text(one.kernel_wait_s, 's')} on average in the kernel before the server "
-                f"{evidence.verb('reads')} them.",
+                "read them.",
                 (Figure("mean wait in the kernel", one.kernel_wait_s, "s"),),
                 f"/latency?listener={one.name}",
             )
@@ -331,7 +336,7 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
         state = severity(thresholds.LATENCY, one.p95_s)
         if state not in {Severity.WARN, Severity.BAD} or not one.requests:
             continue
-        told = f"{slowest(one)} took " + (
+        told = f"{slowest(one, when(evidence))} took " + (
             f"{units.text(one.p95_s, 's')} or longer"
             if one.read >= FEWEST_FOR_P95
             else units.percentile_in_words(one.p95_s)
@@ -346,16 +351,21 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def slowest(one: AnsweringListener) -> str:
-    """The subject of a sentence about the slowest requests of a listener, of those it read."""
+def slowest(one: AnsweringListener, during: str) -> str:
+    """The subject of a sentence about the slowest requests of a listener, of those it read.
+
+    How long those take that have not ended is not known yet.
+    """
     if one.read == 1:
-        return f"The one request to {one.called}{' that was read' if one.unread else ''}"
+        is_read = " was read and" if one.unread else ""
+        return f"The one request to {one.called} that{is_read} ended {during}"
     some = f"The slowest of {one.read:,}"
     if one.read >= FEWEST_FOR_P95:
         some = "5 of 100"
         if units.at_least(one.p95_s):  # longer than a histogram tells apart: it may be more of them
             some = "At least half of the" if units.at_least(one.p50_s) else "At least 5 of 100"
-    return f"{some} requests to {one.called}{' that were read' if one.unread else ''}"
+    are_read = " were read and" if one.unread else ""
+    return f"{some} requests to {one.called} that{are_read} ended {during}"
 
 
 def hardware(evidence: Evidence) -> Iterator[Finding]:

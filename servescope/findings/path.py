@@ -158,7 +158,7 @@ def _sentence(evidence: Evidence, path: RequestPath, found: Holding) -> str:
         told += ended
     else:
         mean = units.text(stage.mean_s, "s")
-        told = _TOLD[stage.name].format(name=name, mean=mean, **evidence.verbs)
+        told = _TOLD[stage.name].format(name=name, mean=mean)
     return f"{told}{_reason(path, stage.name).format(**evidence.verbs)}."
 
 
@@ -171,16 +171,18 @@ _PLACES: Final = {
     WRITE: "whose response it still {writes}",
 }
 _TOLD: Final = {
-    KERNEL: "Requests to {name} {wait} {mean} on average in the kernel, before the server "
-    "{reads} them",
-    READ: "Requests to {name} {take} {mean} on average to arrive, from their first byte "
-    "to the end of their body: the clients {send} slowly",
-    QUEUE: "Requests to {name} {wait} {mean} on average for a thread",
-    APP: "Requests to {name} {are} {mean} on average in the app, until its response head "
-    "{is} ready",
-    BODY: "Requests to {name} {wait} {mean} on average for the app to make the response body",
-    WRITE: "Responses of {name} {wait} {mean} on average for their clients to take them",
+    KERNEL: "Requests to {name} that ended waited {mean} on average in the kernel, before the "
+    "server read them",
+    READ: "Requests to {name} that ended took {mean} on average to arrive, from their first byte "
+    "to the end of their body: the clients sent slowly",
+    QUEUE: "Requests to {name} that ended waited {mean} on average for a thread",
+    APP: "Requests to {name} that ended were {mean} on average in the app, until its response head "
+    "was ready",
+    BODY: "Requests to {name} that ended waited {mean} on average for the app to make the response "
+    "body",
+    WRITE: "Responses of {name} that ended waited {mean} on average for their clients to take them",
 }
+"""Of requests that ended: how long the others will take is not known yet."""
 
 
 def _reason(path: RequestPath, stage: str) -> str:

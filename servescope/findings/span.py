@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings import thresholds
-from servescope.findings.connections import no_answer
+from servescope.findings.connections import no_answer, to_nobody
 from servescope.findings.finding import Figure, Finding, Severity, requests_link
 from servescope.findings.moment import (
     FEWEST_ERRORS,
     FEWEST_FOR_P95,
     SERVER_ERRORS_CLASS,
+    max_of,
     slowest,
 )
 from servescope.findings.thresholds import severity
@@ -23,14 +25,19 @@ if TYPE_CHECKING:
     from servescope.findings.evidence import Evidence, SpanEvidence, SpanListenerEvidence
 
 WORK: Final = {
-    "kernel": "waiting in the kernel until the server read them",
+    "kernel": "waiting in the kernel for the server to read",
     "read": "being received",
     "queue": "waiting for a request thread",
-    "app": "in the app until its response head was ready",
+    "app": "in the app until the response head was ready",
     "body": "while the app made the response body",
     "write": "while the response was handed to the kernel, as fast as the client took it",
 }
 """By stage: how requests spent their time in it."""
+
+KERNEL: Final = "kernel"
+QUEUE: Final = "queue"
+_WAITS: Final = {QUEUE: thresholds.THREAD_WAIT, KERNEL: thresholds.KERNEL_WAIT}
+"""The stages that are waits for the server, with the threshold of each."""
 
 MOST: Final = 0.5
 """From this share of a mean request on, a stage is where most of its time goes."""
@@ -70,64 +77,81 @@ def span(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _listener(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
-    yield from _slow(one, during)
-    yield from _waits(one, during)
+    waits = {stage: found for stage in _WAITS if (found := _wait(one, stage, during)) is not None}
+    slow = _slow(one, during)
+    if slow is not None:
+        # Where most of the time of a slow request is one of the waits, one sentence says both.
+        wait = waits.get(_longest_stage(one))
+        yield slow if wait is None else _joined(slow, wait)
+    longest = "" if slow is None else _longest_stage(one)
+    yield from (found for stage, found in waits.items() if stage != longest)
     yield from _errors(one, during)
+    yield from to_nobody(one, "span-answers-to-nobody", during)
     if one.unanswered:
         # They were broken off: their times are none of an answer, and count all the same.
         yield no_answer(one, "span-no-answer", during)
 
 
-def _slow(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
+def _slow(one: SpanListenerEvidence, during: str) -> Finding | None:
+    """How long the slowest took, and the stage in which most of the time went."""
     state = severity(thresholds.LATENCY, one.p95_s)
     if state not in {Severity.WARN, Severity.BAD}:
-        return
-    told = (
-        f"{slowest(one)} took {units.text(one.p95_s, 's')} or longer {during}"
-        if one.read >= FEWEST_FOR_P95
-        else f"{slowest(one)} {during} took {units.percentile_in_words(one.p95_s)}"
-    )
+        return None
+    took = units.percentile_in_words(one.p95_s)
+    if one.read >= FEWEST_FOR_P95:
+        took = f"{units.text(one.p95_s, 's')} or longer"
+    told = f"{slowest(one, during)} took {took}"
     figures = [Figure("p95", one.p95_s, "s"), Figure("requests read", one.read, "{request}")]
     stage = _longest_stage(one)
     if stage:
-        told += f". On average a request{' that was read' if one.unread else ''} spent "
-        told += f"{units.text(one.stages_s[stage], 's')} of its "
-        told += f"{units.text(one.mean_s, 's')} {WORK[stage]}"
+        whole, part = (units.text(took_s, "s") for took_s in (one.mean_s, one.stages_s[stage]))
+        spent = f". It spent {part} of its {whole} {WORK[stage]}"
+        if one.read > 1:
+            which = "were read" if one.unread else "ended"
+            spent = f". On average those that {which} spent {part} of their {whole} {WORK[stage]}"
+        told += spent
         figures += [Figure(f"stage {stage}", one.stages_s[stage], "s")]
-    yield _finding(one, state, "span-slow", f"{told}.", *figures)
+        if stage == QUEUE:
+            told += _at_a_time(one)
+    return _finding(one, state, "span-slow", f"{told}.", *figures)
 
 
-def _waits(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
-    """Waits that the server causes: for a thread, and in the kernel."""
-    queue_s, kernel_s = one.stages_s.get("queue"), one.stages_s.get("kernel")
-    state = severity(thresholds.THREAD_WAIT, queue_s)
-    if state in {Severity.WARN, Severity.BAD}:
-        most = round(one.queued_requests or 0)
-        at_a_time = f", {most:,} at a time at most" if most else ""
-        yield _finding(
-            one,
-            state,
-            "span-thread-wait",
-            f"{_read(one)} waited {units.text(queue_s, 's')} on average for a request thread "
-            f"{during}{at_a_time}.",
-            Figure("mean wait for a thread", queue_s, "s"),
-            Figure("queued requests, most", one.queued_requests),
-        )
-    state = severity(thresholds.KERNEL_WAIT, kernel_s)
-    if state in {Severity.WARN, Severity.BAD}:
-        yield _finding(
-            one,
-            state,
-            "span-kernel-wait",
-            f"{_read(one)} waited {units.text(kernel_s, 's')} on average in the kernel "
-            f"{during} before the server read them.",
-            Figure("mean wait in the kernel", kernel_s, "s"),
-        )
+def _wait(one: SpanListenerEvidence, stage: str, during: str) -> Finding | None:
+    """A wait that the server causes: for a thread, or in the kernel."""
+    wait_s = one.stages_s.get(stage)
+    state = severity(_WAITS[stage], wait_s)
+    if state not in {Severity.WARN, Severity.BAD}:
+        return None
+    are_read = " were read and" if one.unread else ""
+    told = f"Requests to {one.called} that{are_read} ended {during} waited "
+    told += f"{units.text(wait_s, 's')} on average "
+    if stage == KERNEL:
+        told += "in the kernel before the server read them."
+        figure = Figure("mean wait in the kernel", wait_s, "s")
+        return _finding(one, state, "span-kernel-wait", told, figure)
+    return _finding(
+        one,
+        state,
+        "span-thread-wait",
+        f"{told}for a request thread{_at_a_time(one)}.",
+        Figure("mean wait for a thread", wait_s, "s"),
+        Figure("queued requests, most", one.queued_requests),
+    )
 
 
-def _read(one: SpanListenerEvidence) -> str:
-    """The requests that have stages: those that were turned away unread have none."""
-    return f"Requests to {one.called}{' that were read' if one.unread else ''}"
+def _joined(slow: Finding, wait: Finding) -> Finding:
+    """A wait, in the sentence about the slow requests that it made."""
+    return replace(
+        wait,
+        severity=max_of(slow.severity, wait.severity),
+        sentence=slow.sentence,
+        evidence=(*slow.evidence, *wait.evidence),
+    )
+
+
+def _at_a_time(one: SpanListenerEvidence) -> str:
+    most = round(one.queued_requests or 0)
+    return f", {most:,} at a time at most" if most else ""
 
 
 def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
@@ -143,8 +167,8 @@ def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
         state,
         "span-errors",
         one.called,
-        f"{one.server_errors:,} of {counted(one.answers, 'answer')} of {one.called} "
-        f"to all clients {during} "
+        f"{one.server_errors:,} of {'all ' * (one.answers > 1)}{counted(one.answers, 'answer')} of "
+        f"{one.called} {during} "
         f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx)"
         f"{_counting(one)}.",
         (

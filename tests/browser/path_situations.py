@@ -190,7 +190,7 @@ def load(number: int, visit: Callable[..., None], *path: str) -> Load:
 
 SITUATIONS: dict[str, Situation] = {
     "slow-app-with-free-threads": Situation(
-        POOL, WSGI, (load(3, get, "/slow"),), "app", "in the app, until its response head is ready"
+        POOL, WSGI, (load(3, get, "/slow"),), "app", "in the app, until its response head was ready"
     ),
     "all-threads-busy": Situation(
         POOL,
@@ -204,10 +204,10 @@ SITUATIONS: dict[str, Situation] = {
         POOL, WSGI, (load(2, get, "/slow"),), "app", "in the app", {"workers": "warn"}, threads=2
     ),
     "slow-sender-of-bodies": Situation(
-        POOL, WSGI, (load(4, post_slowly, "/"),), "read", "the clients send slowly"
+        POOL, WSGI, (load(4, post_slowly, "/"),), "read", "the clients sent slowly"
     ),
     "slow-sender-of-heads": Situation(
-        POOL, WSGI, (load(4, send_head_slowly),), "read", "the clients send slowly"
+        POOL, WSGI, (load(4, send_head_slowly),), "read", "the clients sent slowly"
     ),
     "bodies-that-do-not-come": Situation(
         POOL, WSGI, (load(3, stall_in_body),), "read", "that it still reads; none has ended"

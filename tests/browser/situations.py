@@ -572,7 +572,7 @@ def _saturated(subject: str, whose: str = "") -> dict[str, dict[str, Said]]:
         "bad",
         rf"^Listener {subject}: (?P<busy>\d+) of (?P<threads>\d+) request threads are busy, and "
         rf"(?P<waiting>\d+) requests wait for one{whose}; at (?P<rate>[\d.]+) req/s answered, a "
-        rf"new request waits (?P<wait>{DURATION})\.$",
+        rf"request that came now would wait about (?P<wait>{DURATION})\.$",
         lambda facts, busy, threads, waiting, rate, wait: (
             threads == facts["threads"]
             and threads - facts.get("free", 0) <= busy <= threads
@@ -583,9 +583,14 @@ def _saturated(subject: str, whose: str = "") -> dict[str, dict[str, Said]]:
     )
     waited = Said(
         "warn bad",
-        rf"^Requests to listener {subject} waited (?P<wait>{DURATION}) on average for a request "
-        r"thread in this span, (?P<most>\d+) at a time at most\.$",
-        lambda facts, wait, most: 0.1 <= wait < 5 and 0 < most <= facts["clients"] - 1,
+        rf"^(?:Requests to listener {subject} that ended in this span waited (?P<wait>{DURATION}) "
+        rf"on average for a request thread|[\w ]+ requests to listener {subject} that ended in "
+        rf"this span took {DURATION}(?: or longer)?\. On average those that ended spent "
+        rf"(?P<part>{DURATION}) of their {DURATION} waiting for a request thread), "
+        r"(?P<most>\d+) at a time at most\.$",
+        lambda facts, most, wait=None, part=None: (
+            0.1 <= (part if wait is None else wait) < 5 and 0 < most <= facts["clients"] - 1
+        ),
     )
     return {
         "Overview": {"threads-exhausted": busy},
@@ -605,7 +610,7 @@ def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
         "Overview": {
             "slow": Said(
                 "warn",
-                rf"^{slowest} to listener {subject} took "
+                rf"^{slowest} to listener {subject} that ended in the last 5 s took "
                 rf"(?P<took>{DURATION}), counted from their arrival in the kernel\.$",
                 agrees,
             )
@@ -614,9 +619,9 @@ def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
         "Latency": {
             "span-slow": Said(
                 "warn",
-                rf"^(?:{slowest}|5 of 100 requests) to listener {subject} (?:in this span )?took "
-                rf"(?P<took>{DURATION})(?: or longer in this span)?\. On average a request spent "
-                rf"(?P<part>{DURATION}) of its (?P<mean>{DURATION}) {stage}",
+                rf"^(?:{slowest}|5 of 100 requests) to listener {subject} that ended in this span "
+                rf"took (?P<took>{DURATION})(?: or longer)?\. (?:On average those that ended|It) "
+                rf"spent (?P<part>{DURATION}) of (?:their|its) (?P<mean>{DURATION}) {stage}",
                 lambda facts, took, part, mean, **_number: (
                     took >= 0.9 * facts["slowest_s"] and 0.5 * mean <= part <= mean
                 ),
@@ -745,7 +750,7 @@ SITUATIONS = (
     Situation(
         "a slow app with threads to spare",
         slow_app,
-        _slow("slowapp", "in the app until its response head was ready"),
+        _slow("slowapp", "in the app until the response head was ready"),
         "slowapp",
         at_once=True,
     ),
@@ -784,8 +789,8 @@ SITUATIONS = (
                 ),
                 "kernel-wait": Said(
                     "bad",
-                    rf"^Requests to listener overflow wait (?P<wait>{DURATION}) on average in the "
-                    r"kernel before the server reads them\.$",
+                    r"^Requests to listener overflow that ended in the last 5 s waited (?P<wait>"
+                    rf"{DURATION}) on average in the kernel before the server read them\.$",
                     lambda facts, wait: 0.5 <= wait / (0.1 * facts["backlog"]) <= 5,
                 ),
             }
@@ -802,8 +807,8 @@ SITUATIONS = (
             page: {
                 "kernel-wait": Said(
                     "bad",
-                    rf"^Requests to listener blocked wait (?P<wait>{DURATION}) on average in the "
-                    r"kernel before the server reads them\.$",
+                    r"^Requests to listener blocked that ended in the last 5 s waited (?P<wait>"
+                    rf"{DURATION}) on average in the kernel before the server read them\.$",
                     lambda facts, wait: 0.4 <= wait <= 1.5 * facts["most_s"],
                 )
             }
@@ -813,9 +818,15 @@ SITUATIONS = (
             "Latency": {
                 "span-kernel-wait": Said(
                     "bad",
-                    rf"^Requests to listener blocked waited (?P<wait>{DURATION}) on average in the "
-                    r"kernel in this span before the server read them\.$",
-                    lambda facts, wait: 0.4 <= wait <= 1.5 * facts["most_s"],
+                    r"^(?:Requests to listener blocked that ended in this span waited "
+                    rf"(?P<wait>{DURATION}) on average in the kernel before the server read them|"
+                    r"[\w ]+ requests? to listener blocked that ended in this span took "
+                    rf"{DURATION}(?: or longer)?\. (?:On average those that ended|It) spent "
+                    rf"(?P<part>{DURATION}) of (?:their|its) {DURATION} waiting in the kernel "
+                    r"for the server to read)\.$",
+                    lambda facts, wait=None, part=None: (
+                        0.4 <= (part if wait is None else wait) <= 1.5 * facts["most_s"]
+                    ),
                 )
             }
         },

@@ -224,7 +224,8 @@ MOMENTS: Final = {
                 (
                     "Listener slow: 8 of 8 request threads are busy, and 2,290 requests wait for "
                     "one; "
-                    "at 40 req/s answered, a new request waits 57.2 s."
+                    "at 40 req/s answered, a request that came now would wait about "
+                    "57.2 s."
                 ),
             )
         },
@@ -238,7 +239,7 @@ MOMENTS: Final = {
         {
             "threads-exhausted": (
                 "bad",
-                "at 40 req/s answered by a thread, a new request waits 100 s.",
+                "by a thread, a request that came now would wait about 100 s.",
             )
         },
     ),
@@ -259,7 +260,7 @@ MOMENTS: Final = {
         {
             "threads-exhausted": (
                 "bad",
-                "a new request waits 100 s unless turned away, as 80 % of new connections are.",
+                "would wait about 100 s unless turned away, as 80 % of new connections are.",
             ),
             "turned-away": (
                 "bad",
@@ -456,7 +457,7 @@ MOMENTS: Final = {
     ),
     "a queue of 0.2 s though threads are free on average": Case(
         moment(replace(SERVING, busy_threads=5.0, queued_requests=40.0)),
-        {"threads-exhausted": ("warn", "a new request waits 200 ms")},
+        {"threads-exhausted": ("warn", "a request that came now would wait about 200 ms.")},
     ),
     "the accept queue is half full": Case(
         moment(replace(SERVING, accept_queue_depth=70.0, accept_backlog=128.0)),
@@ -475,10 +476,11 @@ MOMENTS: Final = {
     ),
     "requests wait in the kernel": Case(
         moment(replace(LOOP, kernel_wait_s=0.4)),
-        {"kernel-wait": ("warn", "wait 400 ms on average in the kernel")},
+        {"kernel-wait": ("warn", "asgi that ended in the last 5 s waited 400 ms on average in")},
     ),
     "requests wait in the kernel for seconds": Case(
-        moment(replace(LOOP, kernel_wait_s=3.2)), {"kernel-wait": ("bad", "wait 3.2 s on average")}
+        moment(replace(LOOP, kernel_wait_s=3.2)),
+        {"kernel-wait": ("bad", "waited 3.2 s on average")},
     ),
     "one server error in a thousand": Case(
         moment(replace(SERVING, server_errors=1)),
@@ -497,28 +499,56 @@ MOMENTS: Final = {
     ),
     "p95 beyond the durations of a histogram": Case(
         moment(replace(SERVING, p95_s=64.0)),
-        {"slow": ("bad", "At least 5 of 100 requests to listener wsgi took 64 s or longer")},
+        {
+            "slow": (
+                "bad",
+                "At least 5 of 100 requests to listener wsgi that ended in the last 5 s took 64 s",
+            )
+        },
     ),
     "half of the durations are beyond those of a histogram": Case(
         moment(replace(SERVING, p50_s=64.0, p95_s=64.0)),
-        {"slow": ("bad", "At least half of the requests to listener wsgi took 64 s or longer")},
+        {
+            "slow": (
+                "bad",
+                "At least half of the requests to listener wsgi that ended in the last 5 s took 64",
+            )
+        },
     ),
     "p95 of 12.9 s": Case(
         moment(replace(SERVING, p95_s=12.9)),
-        {"slow": ("bad", "5 of 100 requests to listener wsgi took 12.9 s or longer")},
+        {
+            "slow": (
+                "bad",
+                "5 of 100 requests to listener wsgi that ended in the last 5 s took 12.9 s or long",
+            )
+        },
     ),
     "p95 of 1.2 s": Case(moment(replace(SERVING, p95_s=1.2)), {"slow": ("warn", "1.2 s")}),
     "the slowest of a few": Case(
         moment(replace(SERVING, requests=7, p95_s=2.0)),
-        {"slow": ("warn", "The slowest of 7 requests to listener wsgi took 2 s")},
+        {"slow": ("warn", "The slowest of 7 requests to listener wsgi that ended in the last 5 s")},
     ),
     "one request, and it was slow": Case(
         moment(replace(SERVING, requests=1, p95_s=2.0)),
-        {"slow": ("warn", "The one request to listener wsgi took 2 s, counted")},
+        {
+            "slow": (
+                "warn",
+                "The one request to listener wsgi that ended in the last 5 s took 2 s, counted",
+            )
+        },
     ),
     "an app under another server is slow": Case(
         moment(replace(SERVING, kind=ServerKind.APP, name="shop", p95_s=2.0)),
-        {"slow": ("warn", "to app shop took 2 s or longer, counted from the call of the app.")},
+        {
+            "slow": (
+                "warn",
+                (
+                    "to app shop that ended in the last 5 s took 2 s or longer, counted from the "
+                    "call of the app."
+                ),
+            )
+        },
     ),
     "the host is busy": Case(
         moment(SERVING, host=replace(QUIET_HOST, cpu_utilization=0.95)),
@@ -786,19 +816,29 @@ SPANS: Final = {
             "span-slow": (
                 "warn",
                 (
-                    "took 1.4 s or longer in this span. On average a request spent 1.2 s of its "
-                    "1.2 s in the app until its response head was ready."
+                    "that ended in this span took 1.4 s or longer. On average those that ended "
+                    "spent 1.2 s of their 1.2 s in the app until the response head was ready."
                 ),
             )
         },
     ),
     "a span: few requests, slow": Case(
         span(replace(SLOW_APP, requests=3, p95_s=11.0)),
-        {"span-slow": ("bad", "The slowest of 3 requests to listener wsgi in this span took 11 s")},
+        {
+            "span-slow": (
+                "bad",
+                "The slowest of 3 requests to listener wsgi that ended in this span took 11 s",
+            )
+        },
     ),
     "a span: one request, and it was slow": Case(
         span(replace(SLOW_APP, requests=1, p95_s=2.0)),
-        {"span-slow": ("warn", "The one request to listener wsgi in this span took 2 s.")},
+        {
+            "span-slow": (
+                "warn",
+                "The one request to listener wsgi that ended in this span took 2 s. It spent 1.2 s",
+            )
+        },
     ),
     "a span: the client took its answer slowly": Case(
         span(replace(SLOW_APP, stages_s={"app": 0.01, "write": 1.3})),
@@ -806,24 +846,27 @@ SPANS: Final = {
     ),
     "a span: no stage is most of it": Case(
         span(replace(SLOW_APP, stages_s={"app": 0.4, "body": 0.4, "write": 0.4})),
-        {"span-slow": ("warn", "took 1.4 s or longer in this span.")},
+        {"span-slow": ("warn", "that ended in this span took 1.4 s or longer.")},
     ),
     "a span: requests waited for a thread": Case(
         span(replace(QUICK, stages_s={"queue": 0.4, "app": 0.2}, queued_requests=80.0)),
         {
             "span-thread-wait": (
                 "warn",
-                "waited 400 ms on average for a request thread in this span, 80 at a time at most.",
+                (
+                    "Requests to listener wsgi that ended in this span waited 400 ms on average "
+                    "for a request thread, 80 at a time at most."
+                ),
             )
         },
     ),
     "a span: requests waited for a thread, and the queue was not measured": Case(
         span(replace(QUICK, stages_s={"queue": 4.0}, queued_requests=None)),
-        {"span-thread-wait": ("bad", "for a request thread in this span.")},
+        {"span-thread-wait": ("bad", "waited 4 s on average for a request thread.")},
     ),
     "a span: requests waited in the kernel": Case(
         span(replace(QUICK, stages_s={"kernel": 0.3, "app": 0.01})),
-        {"span-kernel-wait": ("warn", "waited 300 ms on average in the kernel in this span")},
+        {"span-kernel-wait": ("warn", "ended in this span waited 300 ms on average in the")},
     ),
     "a span: requests waited for a thread, and others were turned away": Case(
         span(
@@ -835,25 +878,54 @@ SPANS: Final = {
             )
         ),
         {
-            "span-slow": (
-                "warn",
-                (
-                    "5 of 100 requests to listener wsgi that were read took 1.4 s or longer in "
-                    "this span. On average a request that was read spent 39.4 s of its 39.6 s"
-                ),
-            ),
             "span-thread-wait": (
                 "bad",
-                "wsgi that were read waited 39.4 s on average for a request thread in this span, 4",
+                (
+                    "5 of 100 requests to listener wsgi that were read and ended in this span took "
+                    "1.4 s or longer. On average those that were read spent 39.4 s of their 39.6 s "
+                    "waiting for a request thread, 4,090 at a time at most."
+                ),
             ),
         },
+    ),
+    "a span: slow requests waited in the kernel, which one sentence says": Case(
+        span(replace(SLOW_APP, stages_s={"kernel": 1.3, "app": 0.1}, p95_s=12.0)),
+        {
+            "span-kernel-wait": (
+                "bad",
+                "took 12 s or longer. On average those that ended spent 1.3 s of their 1.4 s wait",
+            )
+        },
+    ),
+    "a span: requests were slow in the app, and waited for a thread as well": Case(
+        span(replace(SLOW_APP, stages_s={"queue": 0.5, "app": 1.2}, queued_requests=9.0)),
+        {
+            "span-slow": ("warn", "those that ended spent 1.2 s of their 1.7 s in the app"),
+            "span-thread-wait": ("warn", "waited 500 ms on average for a request thread, 9 at a"),
+        },
+    ),
+    "a span: most answers came after their clients had gone": Case(
+        span(replace(QUICK, answers_to_nobody=5_900)),
+        {
+            "span-answers-to-nobody": (
+                "bad",
+                (
+                    "5,900 of 6,000 answers of listener wsgi in this span came too late: their "
+                    "clients had closed their side of the connection."
+                ),
+            )
+        },
+    ),
+    "a span: few answers came after their clients had gone": Case(
+        span(replace(QUICK, answers_to_nobody=59)),
+        {"span-well": ("good", "6,000 requests were answered")},
     ),
     "a span: answers were errors": Case(
         span(replace(QUICK, server_errors=600)),
         {
             "span-errors": (
                 "bad",
-                "600 of 6,000 answers of listener wsgi to all clients in this span were server",
+                "600 of all 6,000 answers of listener wsgi in this span were server errors (5xx),",
             )
         },
     ),
@@ -906,11 +978,11 @@ SPANS: Final = {
     ),
     "a span: one request was read, and it was slow": Case(
         span(replace(SLOW_APP, requests=11, unread=10)),
-        {"span-slow": ("warn", "The one request to listener wsgi that was read in this span took")},
+        {"span-slow": ("warn", "The one request to listener wsgi that was read and ended in this")},
     ),
     "a span: one listener was slow, the other not": Case(
         span(replace(QUICK, name="asgi"), SLOW_APP),
-        {"span-slow": ("warn", "to listener wsgi took 1.4 s")},
+        {"span-slow": ("warn", "to listener wsgi that ended in this span took 1.4 s")},
     ),
 }
 
@@ -926,6 +998,19 @@ RUNS: Final = {
                     "within 8.2 ms."
                 ),
             )
+        },
+    ),
+    "most that timed out had no connection": Case(
+        Evidence(run=replace(OVERLOADED, never_sent=3_000)),
+        {
+            "requests-failed": (
+                "bad",
+                (
+                    "3,520 were not answered within 10 s (3,000 of these were never sent, for "
+                    "want of a connection). So p99 is at least 10 s."
+                ),
+            ),
+            "fell-behind": ("bad", "answered 24 req/s of the 200 req/s"),
         },
     ),
     "3,520 of 4,000 timed out": Case(
@@ -1271,7 +1356,7 @@ RUNS: Final = {
         {"run-failed": ("bad", "moved to port 8009")},
     ),
     "the run sent nothing": Case(
-        run(sent=0, answered=0), {"nothing-sent": ("unknown", "Run 7 sent no request")}
+        run(sent=0, answered=0), {"nothing-sent": ("unknown", "No request of run 7 came due")}
     ),
     "the run is under way": Case(run(state=RunState.RUNNING), {}),
     "the run is under way, and no request has ended": Case(
@@ -1573,7 +1658,7 @@ PATHS: Final = {
     ),
     "held in the app": Case(
         path(20, app=0.3),
-        {"held-in-app": ("note", "are 300 ms on average in the app, until its response head")},
+        {"held-in-app": ("note", "that ended were 300 ms on average in the app, until its")},
     ),
     "held in the app for seconds": Case(path(20, app=2.5), {"held-in-app": ("warn", "2.5 s")}),
     "held in the app for half a minute": Case(path(4, app=30.0), {"held-in-app": ("bad", "30 s")}),
@@ -1596,7 +1681,7 @@ PATHS: Final = {
             "held-in-queue": (
                 "bad",
                 (
-                    "wait 700 ms on average for a thread: 8 of 8 request threads are busy, most "
+                    "waited 700 ms on average for a thread: 8 of 8 request threads are busy, most "
                     "of the time in the app."
                 ),
             )
@@ -1612,7 +1697,7 @@ PATHS: Final = {
     ),
     "held in the queue, nothing is known of the threads": Case(
         path(80, Workers(), "", queue=0.7),
-        {"held-in-queue": ("warn", "wait 700 ms on average for a thread.")},
+        {"held-in-queue": ("warn", "that ended waited 700 ms on average for a thread.")},
     ),
     "held in the queue, none ended": Case(
         path(
@@ -1633,7 +1718,7 @@ PATHS: Final = {
             "held-in-kernel": (
                 "bad",
                 (
-                    "wait 6 s on average in the kernel, before the server reads them: its one "
+                    "waited 6 s on average in the kernel, before the server read them: its one "
                     "thread serves one connection at a time, most of the time in the app."
                 ),
             )
@@ -1649,7 +1734,7 @@ PATHS: Final = {
     ),
     "held in the kernel, nobody knows by what": Case(
         path(25, Workers(), "", kernel=0.8),
-        {"held-in-kernel": ("warn", "wait 800 ms on average in the kernel, before the server")},
+        {"held-in-kernel": ("warn", "waited 800 ms on average in the kernel, before the server")},
     ),
     "held while reading": Case(
         path(20, read=0.7), {"held-in-read": ("note", "700 ms on average to arrive")}
@@ -1664,7 +1749,8 @@ PATHS: Final = {
         },
     ),
     "held while the body is made": Case(
-        path(20, body=1.5), {"held-in-body": ("warn", "wait 1.5 s on average for the app to make")}
+        path(20, body=1.5),
+        {"held-in-body": ("warn", "waited 1.5 s on average for the app to make")},
     ),
     "an event stream is open": Case(
         path(0, body=unfinished("body", 1.0)),
@@ -1675,7 +1761,7 @@ PATHS: Final = {
     ),
     "held by clients that read slowly": Case(
         path(20, write=0.9),
-        {"held-in-write": ("note", "wait 900 ms on average for their clients to take them.")},
+        {"held-in-write": ("note", "waited 900 ms on average for their clients to take them.")},
     ),
     "one of two listeners holds": Case(
         Evidence(paths=(*path(20, app=0.3).paths, *path().paths)),

@@ -65,7 +65,7 @@ SHOWN_ON = {
     "started-busy stopped-early waited-to-be-sent",
     "/ports": "accept-queue capacity-limit clients-left connection-limit held-in-kernel "
     "held-in-queue ports-unknown threads-busy threads-exhausted turned-away",
-    "/requests?listener=wsgi&status=client+gone": "answers-to-nobody",
+    "/requests?listener=wsgi&status=client+gone": "answers-to-nobody span-answers-to-nobody",
     "/requests?listener=wsgi&status=no+answer": "no-answer span-no-answer",
     "/requests?listener=wsgi&status=4xx": "refused-by-limits",
     "/requests?listener=wsgi&status=413": "refused-by-limits",

@@ -224,16 +224,16 @@ def test_a_name_is_that_of_a_listener_once_its_connections_were_counted(context)
     span = View().span(context.newest())
     for evidence in (moment(context), moment(context, replace(span, fixed=True))):
         told = [one.sentence for one in findings(evidence) if one.code == "slow"]
-        assert [one.split(" took ")[0] for one in told] == [
-            "5 of 100 requests to app flask",
-            "5 of 100 requests to listener gone",
+        assert [one.split(" in ")[0] for one in told] == [
+            "5 of 100 requests to app flask that ended",
+            "5 of 100 requests to listener gone that ended",
         ]
     told = {one.subject for one in findings(of_span(context, span)) if one.code == "span-slow"}
     assert told == {"app flask", "listener gone"}
     (alone,) = findings(of_span(context, span, "flask"))
-    assert "requests to app flask took" in alone.sentence
+    assert "requests to app flask that ended in this span took" in alone.sentence
     (held,) = findings(of_paths(request_paths(context, span, []), "flask"), PATH)
-    assert held.sentence.startswith("Requests to app flask are 2 s on average in the app")
+    assert held.sentence.startswith("Requests to app flask that ended were 2 s on average")
 
 
 def test_the_accept_queues_of_another_host_are_told_by_their_ports(context):
@@ -294,8 +294,13 @@ def test_a_span_has_the_figures_of_its_listeners(context):
     assert slow.stages_s == pytest.approx({"queue": 1.5, "app": 0.5})
     assert slow.mean_s == pytest.approx(2.0)
     told = {one.code: one.sentence for one in findings(of_span(context, span, "slow"))}
-    assert set(told) == {"span-slow", "span-thread-wait", "span-errors"}
-    assert "a request spent 1.5 s of its 2 s waiting for a request thread" in told["span-slow"]
+    assert set(told) == {"span-thread-wait", "span-errors"}, "one sentence of one wait"
+    waited = told["span-thread-wait"]
+    assert waited.startswith("5 of 100 requests to listener slow that ended in this span took 1.9")
+    assert waited.endswith(
+        "those that ended spent 1.5 s of their 2 s waiting for a request thread, 40 at a time at "
+        "most."
+    )
     assert of_span(context, span, "nobody").span.listeners == ()
 
 
@@ -312,7 +317,9 @@ def test_clients_that_were_turned_away_are_not_counted_as_answered_by_a_thread(c
     slow = by_name(evidence)["slow"]
     assert (slow.requests, slow.unread, slow.server_errors) == (500, 450, 450)
     (told,) = [one.sentence for one in findings(evidence) if one.code == "threads-exhausted"]
-    assert told.endswith("at 10 req/s answered by a thread, a new request waits 40 s.")
+    assert told.endswith(
+        "at 10 req/s answered by a thread, a request that came now would wait about 40 s."
+    )
     totals = evidence.totals
     assert (totals.requests, totals.unread) == (500, 450)
     assert slow.p95_s == pytest.approx(0.2, rel=0.05)
@@ -601,9 +608,8 @@ def test_a_span_calls_an_app_of_another_server_by_what_it_is(context):
     span = View().span(context.newest())
     (listener,) = findings(of_span(context, span, "shop", ServerKind.LISTENER))
     (app,) = findings(of_span(context, span, "shop", ServerKind.APP))
-    assert "requests to listener shop took" in listener.sentence
-    assert "requests to app shop took" in app.sentence
-    assert " in this span" in app.sentence
+    assert "requests to listener shop that ended in this span took" in listener.sentence
+    assert "requests to app shop that ended in this span took" in app.sentence
     (of_run,) = findings(of_span(context, span, "shop", during="in the seconds of the run"))
     assert " in the seconds of the run" in of_run.sentence
     assert "this span" not in of_run.sentence
