@@ -211,7 +211,7 @@ def ways_on(row: LogRow) -> list[html.Button]:
             type="button",
             className="way-on",
             **narrowing(
-                {"listener": row.listener, "route": row.route, "status": str(row.status)},
+                {"listener": row.listener, "route": row.route, "status": _status_sought(row)},
                 f"Requests of {route_words(row.route)} with {_with_status(row)}",
                 anew=True,
             ),
@@ -229,7 +229,14 @@ def ways_on(row: LogRow) -> list[html.Button]:
     ]
 
 
+def _status_sought(row: LogRow) -> str:
+    """The status by which the log finds a request and those like it."""
+    return TO_NOBODY if row.is_to_nobody else str(row.status)
+
+
 def _with_status(row: LogRow) -> str:
+    if row.is_to_nobody:
+        return TO_NOBODY
     return f"status {row.status}" if row.status else NO_ANSWER
 
 

@@ -145,6 +145,7 @@ def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
 
 METRICS: Final = (
     catalog.REQUEST_DURATION,
+    catalog.ANSWERS_TO_NOBODY,
     catalog.STAGE_DURATION,
     catalog.LOAD_NAIVE_DURATION,
     catalog.LOAD_TIMED_OUT_NAIVE_DURATION,
@@ -171,8 +172,10 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             ),
             panels.panel(
                 "Routes over the whole span",
-                "The busiest routes. Answers that were sent before a request was read have a row "
-                f"of their own, and count in no other. {EXACT}",
+                "The busiest routes: all requests that ended, those without an answer and those "
+                "whose client had gone included. 4xx, 5xx is a share of the answers. Answers that "
+                "were sent before a request was read have a row of their own, and count in no "
+                f"other. {EXACT}",
                 html.Div(id="latency-route-table"),
                 wide=True,
             ),

@@ -48,9 +48,10 @@ GRAPHS: Final = (
         "load-rates",
         "Requests per second: finished, failed, answered",
         "Finished and failed as the generator counts them, answered as the listeners count them; "
-        "requests of other clients are among the latter.",
+        "requests of other clients are among the latter. Client gone: answers whose client, the "
+        "generator after its timeout for example, had left before.",
         lambda context, span, _: load.rates(context, span),
-        LinePlot(),
+        LinePlot(seldom=traffic.SELDOM),
         EMPTY,
     ),
     LiveGraph(
@@ -118,7 +119,7 @@ HISTORY: Final = (
         minWidth=170,
     ),
     {"field": "state", "headerName": "State", "minWidth": 95},
-    panels.number_column("sent", "Sent"),
+    panels.number_column("sent", "Due"),
     panels.number_column("failed", "Failed"),
     panels.number_column("errors", "5xx", width=90),
     panels.number_column("p50", "p50", shown="p50_text", width=DURATION_PX),
@@ -172,6 +173,7 @@ METRICS: Final = (
     catalog.LOAD_NAIVE_DURATION,
     catalog.LOAD_TIMED_OUT_NAIVE_DURATION,
     catalog.REQUEST_DURATION,
+    catalog.ANSWERS_TO_NOBODY,
     catalog.ACCEPT_QUEUE_DEPTH,
     catalog.CPU_UTILIZATION,
 )
@@ -288,8 +290,9 @@ def layout(**_query: str) -> html.Div:
         panels.panel(
             "Newest runs",
             "The newest fifty runs; while the view is paused or past, those that ended in its "
-            "span. Sent, failed and 5xx of a run under way are those so far; its latencies come at "
-            "its end. Failed had no whole answer; 5xx were answered with a server error. Latencies "
+            "span. Due, failed and 5xx of a run under way are those so far; its latencies come at "
+            "its end. Due are all requests that its schedule asked for, sent or not; failed had no "
+            "whole answer; 5xx were answered with a server error. Latencies "
             "from the intended send time; exact, not estimated. A run of another machine is added "
             "by its run file; its series stay apart from those measured here.",
             dcc.Link(

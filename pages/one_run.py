@@ -46,6 +46,7 @@ from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import host, latency, residual, run_data, runs
 from servescope.queries.rows import Distribution, Lines
 from servescope.queries.span import View
+from servescope.queries.traffic import SELDOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,9 +120,10 @@ GRAPHS: Final = (
         "one-run-rates",
         "Requests per second: finished, failed, answered",
         "Finished and failed as the generator counts them, answered as the server counts them; "
-        "requests of other clients to it are among the latter.",
+        "requests of other clients to it are among the latter. Client gone: answers whose client, "
+        "the generator after its timeout for example, had left before.",
         _of_run(runs.rates),
-        LinePlot(),
+        LinePlot(seldom=SELDOM),
         EMPTY,
     ),
     LiveGraph(
@@ -254,6 +256,7 @@ METRICS: Final = (
     catalog.LOAD_NAIVE_DURATION,
     catalog.LOAD_TIMED_OUT_NAIVE_DURATION,
     catalog.REQUEST_DURATION,
+    catalog.ANSWERS_TO_NOBODY,
     catalog.STAGE_DURATION,
     catalog.ACCEPT_QUEUE_DEPTH,
     catalog.QUEUED_REQUESTS,

@@ -58,8 +58,12 @@ WATCH_LOAD: Final = "see in the picture of the path below where the requests und
 OF_SPAN: Final = "While the view is paused or past: of its whole span."
 MEAN: Final = f"Mean of the last 5 seconds. {OF_SPAN}"
 ERRORS: Final = (
-    "Share of answers with a status of 5xx; below it answers whose client had gone, and requests "
-    "whose connection was closed before an answer."
+    "Share of all answers with a status of 5xx; below it answers whose client had gone, and "
+    "requests whose connection was closed before an answer."
+)
+ANSWERED: Final = (
+    "Answered by all listeners but a comparison's; below it, where there are any, those whose "
+    "client had gone."
 )
 WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
@@ -118,7 +122,7 @@ CARDS: Final = (
     (
         "requests",
         "Requests",
-        f"Answered by all listeners but a comparison's. {MEAN}",
+        f"{ANSWERED} {MEAN}",
     ),
     (
         "errors",
@@ -187,7 +191,7 @@ def _cards(evidence: Evidence) -> Props:
     errors = _ratio(now.server_errors, now.answers)
     filled = _ratio(now.accept_queue_depth, now.accept_backlog)
     cards = (
-        ("requests", rate, "{request}/s", "", None, f"mean of {of_window}"),
+        ("requests", rate, "{request}/s", "", None, _requests_note(now, evidence.window_s)),
         ("errors", errors, "1", thresholds.SERVER_ERRORS, errors, _errors_note(now, of_window)),
         (
             "p95",
@@ -282,6 +286,14 @@ def _came(now: TotalsEvidence) -> str:
 
 def _left_out(now: TotalsEvidence) -> str:
     return f", without {now.unread:,} unread" if now.unread else ""
+
+
+def _requests_note(now: TotalsEvidence, window_s: int) -> str:
+    """Of when the rate is, and how much of it had no client any more."""
+    said = f"mean of {units.length(window_s)}"
+    if not now.answers_to_nobody:
+        return said
+    return f"{said}; {units.text(now.answers_to_nobody / window_s, '{request}/s')} reached nobody"
 
 
 def _errors_note(now: TotalsEvidence, of_window: str) -> str:
@@ -415,7 +427,8 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             panels.panel(
                 "Hosts",
                 "Every host that sends to the same engine, means of the last 10 seconds. Its name "
-                "leads to its figures. Requests are those that were answered. A dash: no request "
+                "leads to its figures. Requests are those that were answered, also to clients that "
+                "had gone. A dash: no request "
                 f"in that time, too few for a p95, or a silent host. p95: {READ} {OF_SPAN}",
                 html.Div(id="overview-fleet"),
             ),

@@ -59,8 +59,10 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "ports-bytes",
-        "Bytes received and sent by listener",
-        "Heads and bodies, a second. Received dotted, sent solid.",
+        "Bytes received and sent by listener, as requests end",
+        "Heads and bodies, a second; all of a request count in the second in which it ended, so "
+        "that while a server works off requests, bytes that came before still show. Received "
+        "dotted, sent solid.",
         lambda context, span, _: traffic.bytes_by_listener(context, span),
         LinePlot(styles=theme.paired((" received", "dot"), colours=theme.by_name)),
         "No requests in this span.",

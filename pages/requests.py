@@ -74,7 +74,8 @@ GRAPHS: Final = (
     LiveGraph(
         "requests-statuses",
         "Requests per second by status code",
-        "Each status code that occurred in this span.",
+        "Each status code that occurred in this span, of answers that had a client. Client gone: "
+        "of whatever status, answers whose client had left before.",
         lambda context, span, chosen: traffic.by_status(context, span, chosen[0]),
         LinePlot(styles=theme.by_status, drop_idle=True),
         NO_REQUESTS,
@@ -83,7 +84,8 @@ GRAPHS: Final = (
     LiveGraph(
         "requests-routes",
         "Requests per second by route",
-        "The eight busiest routes of this span, all others together. A route is the app's own "
+        "All requests that ended, however they did: the eight busiest routes of this span, and all "
+        "others together. A route is the app's own "
         "template where it names one, so that /api/notes/7 and /api/notes/8 are one.",
         lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
         LinePlot(styles=theme.by_name, drop_idle=True),
@@ -94,7 +96,8 @@ GRAPHS: Final = (
     LiveGraph(
         "requests-methods",
         "Requests per second by method",
-        "GET and HEAD read, POST, PUT, PATCH and DELETE change something.",
+        "All requests that ended, however they did. GET and HEAD read, POST, PUT, PATCH and DELETE "
+        "change something.",
         lambda context, span, chosen: traffic.by_method(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         NO_REQUESTS,
@@ -103,8 +106,8 @@ GRAPHS: Final = (
     LiveGraph(
         "requests-listeners",
         "Requests per second by listener",
-        "The listener chosen above, or all. Those of a comparison are shown there alone, on the "
-        "page Servers.",
+        "All requests that ended, however they did, to the listener chosen above, or to all. "
+        "Those of a comparison are shown there alone, on the page Servers.",
         lambda context, span, chosen: traffic.by_listener(context, span, chosen[0]),
         LinePlot(styles=theme.by_name),
         NO_REQUESTS,

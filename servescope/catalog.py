@@ -69,7 +69,10 @@ _SOCKET = ("listener", "network.io.direction")
 _PORT = ("listener", "port")
 
 REQUEST_DURATION: Final = _histogram(
-    "http.server.request.duration", "s", _REQUEST, "Whole request: the sum of its stages."
+    "http.server.request.duration",
+    "s",
+    _REQUEST,
+    "Whole request: the sum of its stages. Answers whose client had gone are among them.",
 )
 STAGE_DURATION: Final = _histogram(
     "servescope.http.server.stage.duration",
@@ -78,10 +81,16 @@ STAGE_DURATION: Final = _histogram(
     "One stage of a request; what was answered before a request was read has none.",
 )
 BYTES_RECEIVED: Final = _counter(
-    "servescope.http.server.received", "By", _LISTENER, "Request heads and bodies read."
+    "servescope.http.server.received",
+    "By",
+    _LISTENER,
+    "Request heads and bodies read, counted when a request ends.",
 )
 BYTES_SENT: Final = _counter(
-    "servescope.http.server.sent", "By", _LISTENER, "Response heads and bodies written."
+    "servescope.http.server.sent",
+    "By",
+    _LISTENER,
+    "Response heads and bodies written, counted when a request ends.",
 )
 NEW_CONNECTIONS: Final = _counter(
     "servescope.http.server.connections.opened",
@@ -99,7 +108,8 @@ ANSWERS_TO_NOBODY: Final = _counter(
     "servescope.http.server.responses.client_gone",
     "{request}",
     ("listener", "http.response.status_code"),
-    "Answers whose client had gone: no byte could be sent, or it had closed its side before.",
+    "Of the requests that were answered, those whose client had gone: no byte could be sent, or it "
+    "had closed its side before.",
 )
 UNANSWERED: Final = _counter(
     "servescope.http.server.requests.unanswered",
@@ -252,7 +262,10 @@ CONNECTION_COUNT: Final = _gauge(
 )
 
 LOAD_SENT: Final = _counter(
-    "servescope.load.requests.sent", "{request}", _LISTENER, "Requests of load runs that ended."
+    "servescope.load.requests.sent",
+    "{request}",
+    _LISTENER,
+    "Requests of load runs that ended, those that got no connection in time included.",
 )
 LOAD_DURATION: Final = _histogram(
     "servescope.load.request.duration", "s", _LISTENER, "Load latency from the intended send time."

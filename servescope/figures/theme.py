@@ -86,6 +86,7 @@ MEANINGS: Final = {
     "generator: failed": RED,
     "generator: finished": BLUE,
     "server: answered": TEAL,
+    "server: client gone": ORANGE,
     "established": BLUE,
     "close_wait": ORANGE,
     "time_wait": GREY,

@@ -88,13 +88,16 @@ def active_run(context: QueryContext) -> LoadRun | None:
 
 
 def rates(context: QueryContext, span: Span) -> Lines:
-    """Requests per second: finished and failed at the generator, answered by the listeners."""
+    """Requests per second: finished and failed at the generator, answered by the listeners.
+
+    Answers whose client had gone are a line of their own.
+    """
     queries = {
         "generator: finished": span.query(catalog.LOAD_SENT),
         "generator: failed": span.query(catalog.LOAD_ERRORS),
     }
     at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
-    return joined([at_generator, answered(context, span, "server: answered")])
+    return joined([at_generator, answered(context, span)])
 
 
 def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:

@@ -60,7 +60,9 @@ are those of an answer to nobody."""
 _NS: Final = 1e9
 CLASSES: Final = (NO_ANSWER, *traffic.STATUS_CLASSES, traffic.TO_NOBODY)
 """The classes that the log can be narrowed to, as the graph of them has them: by the first digit of
-the status, and answers to nobody, whatever theirs."""
+the status, and answers to nobody, whatever theirs. These are of no code either, as in the graph of
+the codes; a row keeps its code."""
+_TO_NOBODY: Final = CLASSES.index(traffic.TO_NOBODY)
 
 _STATUS: Final = re.compile(r"0|[1-5]\d\d")
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(us|µs|ms|s|min)?", re.ASCII)
@@ -108,7 +110,8 @@ class FacetValue:
 class Facet:
     """The values of a field of `Search`, the most frequent first; `further` are not listed.
 
-    Shares are of the requests that have the field: one that was not read has no longest stage.
+    Shares are of the requests that have the field: one that was not read has no longest stage, and
+    an answer to nobody is of no code.
     """
 
     field: str
@@ -223,7 +226,7 @@ def _matching(
     if search.status in CLASSES:
         found &= _classes(columns) == CLASSES.index(search.status)
     elif search.status:
-        found &= columns.statuses == int(search.status)
+        found &= (columns.statuses == int(search.status)) & (_classes(columns) != _TO_NOBODY)
     found &= _of_stage(columns, longest, search)
     for wanted, values in (
         (search.route, columns.routes),
@@ -242,7 +245,7 @@ def _matching(
 def _classes(columns: RequestColumns) -> NDArray[np.int64]:
     """The class of each request, as an index of `CLASSES`."""
     found = columns.statuses // 100
-    found[reached_nobody(columns.flags, columns.bytes_sent, columns.statuses)] = len(CLASSES) - 1
+    found[reached_nobody(columns.flags, columns.bytes_sent, columns.statuses)] = _TO_NOBODY
     return found
 
 
@@ -298,9 +301,9 @@ def _facets(
     columns: RequestColumns, longest: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> Iterable[Facet]:
     places = chosen.tolist()
-    statuses = columns.statuses[chosen].tolist()
-    yield _facet("status", (CLASSES[index] for index in _classes(columns)[chosen].tolist()))
-    yield _facet("status", map(str, statuses))
+    classes = _classes(columns)[chosen]
+    yield _facet("status", (CLASSES[index] for index in classes.tolist()))
+    yield _facet("status", map(str, columns.statuses[chosen][classes != _TO_NOBODY].tolist()))
     yield _facet(
         "stage", (STAGES[index] for index in longest[chosen].tolist() if index != NO_STAGE)
     )

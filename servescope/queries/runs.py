@@ -153,7 +153,10 @@ def percentile_step(plan: LoadPlan) -> int:
 
 
 def rates(context: QueryContext, span: Span, run: LoadRun) -> Lines:
-    """Requests per second: finished and failed at the generator, answered by the run's listener."""
+    """Requests per second: finished and failed at the generator, answered by the run's listener.
+
+    Answers whose client had gone are a line of their own.
+    """
     where = of_listener(run.plan.destination)
     queries = {
         "generator: finished": span.query(catalog.LOAD_SENT, where=where),
@@ -162,7 +165,7 @@ def rates(context: QueryContext, span: Span, run: LoadRun) -> Lines:
     at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
     if not run.plan.listener:
         return at_generator
-    return joined([at_generator, answered(context, span, "server: answered", where)])
+    return joined([at_generator, answered(context, span, where)])
 
 
 def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: int = 0) -> Lines:

@@ -9,7 +9,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import supported_quantiles
-from servescope.queries.lines import joined, lines_by_label, renamed
+from servescope.queries.lines import joined, lines_by_label, renamed, taken
 from servescope.queries.request_words import (
     NO_ANSWER,
     is_unanswered,
@@ -27,6 +27,8 @@ from servescope.store.query import Aggregation
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.records.metrics import Labels
@@ -37,7 +39,9 @@ SWITCHED: Final = "1xx"
 STATUS_CLASSES: Final = (SWITCHED, "2xx", "3xx", "4xx", "5xx")
 TO_NOBODY: Final = "client gone"
 """Answers whose client had gone before they were sent, whatever their status."""
-SELDOM: Final = (SWITCHED, NO_ANSWER, TO_NOBODY)
+ANSWERED: Final = ("server: answered", f"server: {TO_NOBODY}")
+"""The lines of `answered`: answers that had a client, and those that had none any more."""
+SELDOM: Final = (SWITCHED, NO_ANSWER, TO_NOBODY, ANSWERED[1])
 """Lines that are drawn only where they have a request."""
 TOP_ROUTES: Final = 8
 OTHERS: Final = "all others"
@@ -110,28 +114,43 @@ def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Li
     Always the same seven lines, with the same gaps. A request is in one of them alone.
     """
     names = (*STATUS_CLASSES, NO_ANSWER, TO_NOBODY)
-    query = span.query(catalog.REQUEST_DURATION, by=(STATUS,), where=of_listener(listener))
-    found = context.store.aggregate(query, Aggregation.RATE)
-    is_known = np.zeros(found.times.size, dtype=bool)
-    for row in found.values:
-        is_known |= np.isfinite(row)
-    values = np.tile(np.where(is_known, 0.0, np.nan), (len(names), 1))
-    for (status,), row in zip(found.groups, found.values, strict=True):
-        name = status_class(status)
+    by_code = _by_status(context, span, of_listener(listener))
+    values = np.tile(_zeros(by_code), (len(names), 1))
+    for status, row in zip(by_code.names, by_code.values, strict=True):
+        name = status if status == TO_NOBODY else status_class(status)
         if name in names:
             values[names.index(name)] += np.nan_to_num(row)
-    gone = context.store.aggregate(
-        span.query(catalog.ANSWERS_TO_NOBODY, by=(STATUS,), where=of_listener(listener)),
-        Aggregation.RATE,
+    return replace(by_code, names=names, values=values)
+
+
+def _by_status(context: QueryContext, span: Span, where: Labels) -> Lines:
+    """Requests per second by status as it is recorded, answers to nobody apart in the last line.
+
+    A status counts the answers that had a client. A request is in one line alone.
+    """
+    found = context.store.aggregate(
+        span.query(catalog.REQUEST_DURATION, by=(STATUS,), where=where), Aggregation.RATE
     )
+    gone = context.store.aggregate(
+        span.query(catalog.ANSWERS_TO_NOBODY, by=(STATUS,), where=where), Aggregation.RATE
+    )
+    names = tuple(group[0] for group in found.groups)
+    values = np.array(found.values, dtype=np.float64).reshape(len(names), found.times.size)
+    lines = Lines(found.times, names, values, REQUESTS_PER_S, found.actual_step)
+    to_nobody = _zeros(lines)
     for (status,), row in zip(gone.groups, gone.values, strict=True):
-        name = status_class(status)
-        if name in STATUS_CLASSES and row.size == values.shape[1]:
+        # Older versions counted requests without an answer among these.
+        if status in names and not is_unanswered(status) and row.size == found.times.size:
             # The engine's points of two metrics need not come at the same moment.
-            moved = np.fmin(np.nan_to_num(row), values[names.index(name)])
-            values[names.index(name)] -= moved
-            values[-1] += moved
-    return Lines(found.times, names, values, REQUESTS_PER_S, found.actual_step)
+            moved = np.fmin(np.nan_to_num(row), np.nan_to_num(values[names.index(status)]))
+            values[names.index(status)] -= moved
+            to_nobody += moved
+    return replace(lines, names=(*names, TO_NOBODY), values=np.vstack([values, to_nobody]))
+
+
+def _zeros(lines: Lines) -> NDArray[np.float64]:
+    """Zero (T,) wherever any of the lines has a value, NaN elsewhere."""
+    return np.where(np.isfinite(lines.values).any(axis=0), 0.0, np.nan)
 
 
 def status_class(status: str) -> str:
@@ -139,15 +158,17 @@ def status_class(status: str) -> str:
     return NO_ANSWER if is_unanswered(status) else f"{status[:1]}xx"
 
 
-def answered(context: QueryContext, span: Span, name: str, where: Labels = ()) -> Lines:
-    """Answers per second, as one line of this name: requests without one left out."""
-    query = span.query(catalog.REQUEST_DURATION, (STATUS,), where)
-    found = context.store.aggregate(query, Aggregation.RATE)
-    rates = np.full(found.times.size, np.nan)
-    for (status,), row in zip(found.groups, found.values, strict=True):
-        answers = 0.0 if is_unanswered(status) else row
-        rates = np.where(np.isnan(row), rates, np.nan_to_num(rates) + answers)
-    return Lines(found.times, (name,), rates[None, :], REQUESTS_PER_S, found.actual_step)
+def answered(context: QueryContext, span: Span, where: Labels = ()) -> Lines:
+    """Answers of the servers per second, and beside them those to nobody: `ANSWERED`.
+
+    Requests without an answer are in neither.
+    """
+    by_code = _by_status(context, span, where)
+    to_clients = _zeros(by_code)
+    for status, row in zip(by_code.names[:-1], by_code.values[:-1], strict=True):
+        if not is_unanswered(status):
+            to_clients += np.nan_to_num(row)
+    return replace(by_code, names=ANSWERED, values=np.array([to_clients, by_code.values[-1]]))
 
 
 def by_listener(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -161,8 +182,9 @@ def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
 
 
 def by_status(context: QueryContext, span: Span, listener: str = "") -> Lines:
-    """Requests per second of each status code."""
-    return _named(_rate_by(context, span, STATUS, listener), status_words)
+    """Requests per second of each status code; answers to nobody apart, where there are any."""
+    lines = _named(_by_status(context, span, of_listener(listener)), status_words)
+    return lines if np.nansum(lines.values[-1]) else taken(lines, range(len(lines.names) - 1))
 
 
 def by_route(

@@ -23,7 +23,7 @@ def notes(app):
         return SimpleNamespace(
             **{
                 name: props[f"{name}-note"]["children"].replace("\N{NO-BREAK SPACE}", " ")
-                for name in ("errors", "p95", "p99", "queue", "cpu", "memory")
+                for name in ("requests", "errors", "p95", "p99", "queue", "cpu", "memory")
             }
         )
 
@@ -49,6 +49,8 @@ def test_no_answer_is_the_reason_of_no_share_of_errors(notes):
 def test_beside_the_errors_stand_answers_to_nobody_and_requests_without_one(notes):
     gone = notes(TotalsEvidence(184, 0, 0, answers_to_nobody=180))
     assert gone.errors == "5xx in 40 s; 180 reached nobody"
+    assert gone.requests == "mean of 40 s; 4.5 req/s reached nobody"
+    assert notes(TotalsEvidence(184, 0, 0)).requests == "mean of 40 s"
     both = notes(TotalsEvidence(1_300, 0, 0, unanswered=1_100, answers_to_nobody=3))
     assert both.errors == "5xx in 40 s; 3 reached nobody; 1,100 got no answer"
     none = notes(TotalsEvidence(7, 0, 0, unanswered=7))

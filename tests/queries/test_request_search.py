@@ -172,7 +172,9 @@ def test_answers_to_nobody_are_the_class_that_the_graph_has_and_keep_their_statu
     assert [row.target for row in found.rows if row.is_to_nobody] == ["/unsent", "/late"]
     assert targets(context, Search(status="client gone")) == ["/unsent", "/late"]
     assert targets(context, Search(status="2xx")) == ["/stream"], "as the graph has it"
-    assert targets(context, Search(status="200")) == ["/stream", "/late"]
+    assert targets(context, Search(status="200")) == ["/stream"], "as the graph of the codes"
+    assert [(one.value, one.count) for one in found.facets[1].values] == [("0", 1), ("200", 1)]
+    assert {row.target: row.status for row in found.rows}["/unsent"] == 500
 
 
 def test_what_was_not_read_has_no_longest_stage(context):

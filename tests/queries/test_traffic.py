@@ -57,6 +57,48 @@ def test_answers_whose_client_had_gone_are_no_success(harness):
         rates = dict(zip(lines.names, lines.values.tolist(), strict=True))
         assert (rates["2xx"], rates["5xx"]) == ([1, 4], [4, 4])
         assert rates["client gone"] == [3, 0]
+        codes = traffic.by_status(context, Span(START, START + 2, 1), listener)
+        assert dict(zip(codes.names, codes.values.tolist(), strict=True)) == {
+            "200": [1, 4],
+            "500": [4, 4],
+            "client gone": [3, 0],
+        }
+
+
+def test_the_codes_of_a_class_add_up_to_it_whoever_has_gone(harness):
+    context = harness.context()
+    random = np.random.default_rng(23)
+    statuses = ("101", "200", "204", "304", "404", "500", "503", "0")
+    frames = []
+    for second in range(30):
+        asked, gone = {}, {}
+        for status in statuses:
+            number = int(random.integers(0, 9))
+            if not number:
+                continue
+            some = HistogramDelta(histogram.count(np.full(number, 0.01)), number * 0.01)
+            asked[request("wsgi", status=status)] = some
+            labels = (("http.response.status_code", status), ("listener", "wsgi"))
+            gone[SeriesKey(ANSWERS_TO_NOBODY, labels)] = float(random.integers(0, number + 1))
+        frames.append(Frame(START + second, {}, gone, asked))
+    context.store.write(Batch(frames))
+    for step in (1, 5):
+        span = Span(START // step * step, (START + 30) // step * step, step)
+        classes = traffic.by_status_class(context, span)
+        codes = traffic.by_status(context, span)
+        of_class = dict(zip(classes.names, classes.values, strict=True))
+        summed = {name: np.zeros(codes.times.size) for name in classes.names}
+        for name, row in zip(codes.names, codes.values, strict=True):
+            known = name if name in summed else traffic.status_class(name)
+            summed[known] = summed[known] + np.nan_to_num(row)
+        for name, row in summed.items():
+            assert row == pytest.approx(np.nan_to_num(of_class[name])), (name, step)
+        answered = load.rates(context, span)
+        server = dict(zip(answered.names, answered.values, strict=True))
+        both = server["server: answered"] + server["server: client gone"]
+        ended = np.nansum(classes.values, axis=0) - np.nan_to_num(of_class["no answer"])
+        assert np.nan_to_num(both) == pytest.approx(ended)
+        assert server["server: client gone"] == pytest.approx(of_class["client gone"], nan_ok=True)
 
 
 def test_a_request_without_an_answer_is_a_class_of_its_own_and_the_classes_add_up(harness):
@@ -72,7 +114,9 @@ def test_a_request_without_an_answer_is_a_class_of_its_own_and_the_classes_add_u
     assert (rates["no answer"], rates["client gone"]) == (4, 0)
     counted = traffic.count(context, span)
     assert np.nansum(lines.values) == counted == 12
-    assert set(traffic.by_status(context, span).names) == {"200", "500", "no answer"}
+    codes = traffic.by_status(context, span)
+    rates = dict(zip(codes.names, codes.values[:, 0].tolist(), strict=True))
+    assert rates == {"200": 4, "500": 4, "no answer": 4}
 
 
 def test_requests_without_an_answer_are_none_that_the_server_answered(harness):
