@@ -291,4 +291,4 @@ def _judged(step: StepResult, judged: Judgement) -> str:
         return "not used: the generator was at its limit"
     if step.agrees_with_littles_law is False:
         return "not used: against Little's law"
-    return "not used: no request was sent"
+    return "not used: no request came due"

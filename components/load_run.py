@@ -21,7 +21,7 @@ from servescope.figures.run_progress import answers, server_errors
 from servescope.figures.run_texts import plan_text
 from servescope.findings import findings, gathering
 from servescope.histogram import least_count
-from servescope.load.report import FROM_SEND, LATENCY_NAMES
+from servescope.load.report import FROM_SEND, LATENCY_NAMES, OF_SUCCESS
 from servescope.records.load import TERMINAL_STATES, outcome_name
 from servescope.sentences import capitalized
 
@@ -51,16 +51,22 @@ SUGGESTED: Final = {
     "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
 }
 MEANING: Final = (
-    "All of these are figures of the load generator. Latency counts from the moment a request was "
+    "All of these are figures of the load generator. Due are all requests that the schedule asked "
+    "for, those that got no connection included. Latency counts from the moment a request was "
     "due, waiting included; the naive p99 counts from the moment it was really sent. Both are of "
-    "all answers, errors included, and of requests that timed out. ≥: so many of these are among "
-    "them that the figure is a lower bound."
+    "all answers, errors included, and of requests that timed out. Below 400: of answers with such "
+    "a status alone. ≥: so many requests that timed out are among them that the figure is a lower "
+    "bound."
 )
 PROGRESS_MEANING: Final = (
-    "All of these are figures of the load generator, as of the last second. Answers of any status "
-    "count as answered. The p99 is of all requests that ended in the seconds named beside it, from "
-    f"the moment each was due; it takes {least_count(0.99)} requests. ≥: some of these timed out, "
-    "or a request that is still awaited has waited for longer, so the figure is a lower bound."
+    "All of these are figures of the load generator, as of the last second. Due are all requests "
+    "that the schedule has asked for, those that have no connection yet included. Answers of any "
+    "status count as answered. The p99 is of all requests that ended in the seconds named beside "
+    f"it, from the moment each was due; it takes {least_count(0.99)} requests. ≥: some of these "
+    "timed out, or a request that is still awaited has waited for longer, so the figure is a lower "
+    "bound. "
+    "Where more than 1 in 100 of the requests that came due since the first of the awaited have "
+    "waited for longer already, it is that bound, of those that came due."
 )
 
 
@@ -109,10 +115,13 @@ def progress_figures(run: LoadRun) -> html.Div:
 
 
 def _outcomes(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Of a progress or a result: requests sent, answered, of these errors, and failed."""
+    """Of a progress or a result: requests that came due, answered, of these errors, failed.
+
+    All that came due are counted: one that got no connection in time was never sent.
+    """
     refused, errors, failed = answers(told, "4xx"), server_errors(told), failed_count(told)
     return [
-        ("sent", _count(told.get("sent")), ""),
+        ("due", _count(told.get("sent")), ""),
         ("answered", _count(told.get("answered")), ""),
         *((("of these 4xx", _count(refused), ""),) if refused else ()),
         *((("of these 5xx", _count(errors), "bad"),) if errors else ()),
@@ -175,11 +184,15 @@ def result(run: LoadRun) -> html.Div:
         return html.Div([heading, said])
     durations = {name: run_texts.latency(told, key) for key, name in LATENCY_NAMES.items()}
     durations["naive p99"] = run_texts.latency(told, "p99", FROM_SEND)
+    if run_texts.has_errors(told):
+        for key in ("p50", "p99"):
+            durations[f"{key} below 400"] = run_texts.latency(told, key, OF_SUCCESS)
     return html.Div(
         [
             heading,
             said,
             counts(run),
+            html.P(f"Latency of {run_texts.timed_text(told)}:"),
             _figures(*((name, duration.text, "") for name, duration in durations.items())),
             html.P(MEANING, className="dimmed"),
             *rules_table(run),
@@ -189,7 +202,7 @@ def result(run: LoadRun) -> html.Div:
 
 
 def counts(run: LoadRun) -> html.Div:
-    """Of a run with a result: requests sent, answered and failed, and the rate of answers."""
+    """Of a run with a result: requests due, answered and failed, and the rate of answers."""
     told = run.result
     achieved = units.text(told.get("rate_achieved"), "{request}/s")
     return _figures(*_outcomes(told), ("answered per second", achieved, ""))
@@ -295,6 +308,8 @@ def _details(told: dict[str, Any], lag: dict[str, Any]) -> dict[str, str]:
         ),
         "Received": units.text(told.get("bytes_received"), "By"),
     }
+    if told.get("never_sent"):
+        facts["Never sent, for want of a connection"] = _count(told["never_sent"])
     if told.get("cancelled"):
         facts["Given up when it was stopped"] = _count(told["cancelled"])
     return facts

@@ -19,17 +19,23 @@ from components.run_rules import rules_table
 from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table
 from servescope.figures import units
-from servescope.figures.run_texts import environment_texts, latency, plan_facts
+from servescope.figures.run_texts import (
+    environment_texts,
+    has_errors,
+    latency,
+    plan_facts,
+    timed_text,
+)
 from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND
-from servescope.load.report import FROM_SEND, LATENCY_NAMES
+from servescope.load.report import FROM_SEND, LATENCY_NAMES, OF_ERRORS, OF_SUCCESS
 from servescope.queries import runs
 from servescope.queries.client_phases import several_steps
 from servescope.records.load import RunState, outcome_name
 from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dash.development.base_component import Component
 
@@ -129,6 +135,7 @@ def _without_environment(run: LoadRun) -> str:
 def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
     """The client's percentiles beside the server's of the same seconds."""
     told = run.result or {}
+    clocks = {OF_SUCCESS: "below 400", OF_ERRORS: "4xx, 5xx, timed out"} if has_errors(told) else {}
     rows: list[list[Cell | Duration]] = []
     for field, name in {**LATENCY_NAMES, "mean": "mean"}.items():
         of_server = units.Duration(None)
@@ -138,15 +145,30 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
                 if name == "mean"
                 else units.Duration.of_percentile(server.quantiles_s.get(name))
             )
-        rows.append([name, latency(told, field), latency(told, field, FROM_SEND), of_server])
+        apart = [latency(told, field, clock) for clock in clocks]
+        rows.append(
+            [name, latency(told, field), *apart, latency(told, field, FROM_SEND), of_server]
+        )
     table = figure_table(
-        ("", "Client, from due", "Client, from send", "Server"),
+        ("", *_headings(told, clocks.values()), "Client, from send", _server_heading(server)),
         rows,
         empty="No figures.",
         label="Percentiles of client and server",
     )
     counted = html.P(_counted(run, server), className="dimmed")
     return html.Div([table, counted, *_steps_table(run)])
+
+
+def _headings(told: Mapping[str, Any], apart: Iterable[str]) -> list[str]:
+    """Of the client's columns from the due moment: of all, and of successes and errors apart."""
+    of_all = f"Client, from due: {timed_text(told)}" if told else "Client, from due"
+    return [of_all, *(f"Of these {which}" for which in apart)]
+
+
+def _server_heading(server: ServerFigures | None) -> str:
+    if server is None:
+        return "Server"
+    return f"Server: {counted(server.requests, 'request')} that it read, whoever sent them"
 
 
 def _counted(run: LoadRun, server: ServerFigures | None) -> str:
@@ -189,7 +211,7 @@ def errors_table(run: LoadRun) -> html.Div:
     is_over = load_run.is_over(run)
     told = run.result if is_over else run.progress
     if not told or told.get("statuses") is None:
-        empty = "Errors are listed as soon as the run has sent requests."
+        empty = "Errors are listed as soon as requests have come due."
         if is_over:
             empty = "The run has no result, so no errors are known."
         return html.Div(html.Div(empty, className="dimmed"))
@@ -210,7 +232,7 @@ def errors_table(run: LoadRun) -> html.Div:
     ]
     so_far = "" if is_over else " so far"
     none = f"No request failed{so_far}, and none was answered with a 4xx or 5xx."
-    of_which = "Of those sent" if is_over else "Of those that have ended"
+    of_which = "Of those due" if is_over else "Of those that have ended"
     table = figure_table(("Kind", "Requests", of_which), rows, empty=none)
     return html.Div([table, *_examples(run.result.get("steps") or () if is_over else ())])
 
@@ -241,7 +263,7 @@ def _steps_table(run: LoadRun) -> list[Component]:
         ]
         for step in steps
     ]
-    headings = ("By request, from due", "Sent", "Failed", "p50", "p99", "Max")
+    headings = ("By request, from due", "Due", "Failed", "p50", "p99", "Max")
     return [figure_table(headings, rows, empty="", label="Figures of each request of the mix")]
 
 
@@ -263,7 +285,7 @@ def without_clocks(run: LoadRun) -> Component:
     elif run.origin is not None:
         why = "The requests are in the store of the machine that measured them."
     elif run.started_s is None:
-        why = "No request was sent."
+        why = "No request came due."
     else:
         why = "Loading…"
     return html.Div(why, className="dimmed")

@@ -279,7 +279,7 @@ def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
         ]
     )
     counts = {
-        "sent": [told.get("sent") for told in results],
+        "due": [told.get("sent") for told in results],
         "answered": [told.get("answered") for told in results],
         "with 4xx or 5xx": [_error_answers(told) if told else None for told in results],
         "failed": [load_run.failed_count(told) if told else None for told in results],

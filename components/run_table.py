@@ -33,7 +33,7 @@ _COLUMNS: Final = (
     ("", "Began", ""),
     ("target", "Plan", "plan"),
     ("state", "State", ""),
-    ("sent", "Sent", "number"),
+    ("sent", "Due", "number"),
     ("failed", "Failed", "number"),
     ("errors", "5xx", "number"),
     ("p50", "p50", "number"),

@@ -171,7 +171,7 @@ def _counts(result: Mapping[str, Any]) -> list[str]:
         units.text(result[key], "{request}/s") for key in ("rate_achieved", "rate_asked")
     )
     counts = {
-        "sent": result["sent"],
+        "due": result["sent"],
         "answered": result["answered"],
         "failed": sum(failed.values()),
     }

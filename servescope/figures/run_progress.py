@@ -17,8 +17,12 @@ def p99(progress: Mapping[str, Any], timeout_s: float) -> units.Duration:
     """The p99 of the newest seconds; none where it is not known of how many requests it is.
 
     It is a bound from below where requests that timed out reach it, which took the timeout at
-    least, and where a request that is still awaited has waited for longer than the figure.
+    least, and where a request that is still awaited has waited for longer than the figure. Where
+    those that are awaited prove a longer one, it is that bound, see `servescope.load.awaited`.
     """
+    proven_ms = _proven_ms(progress)
+    if proven_ms is not None:
+        return units.Duration(min(proven_ms / 1e3, timeout_s), is_bound=True)
     p99_ms = progress.get("p99_ms")
     if p99_ms is None or progress.get("p99_over_s") is None:
         return units.Duration(None)
@@ -28,9 +32,21 @@ def p99(progress: Mapping[str, Any], timeout_s: float) -> units.Duration:
 
 
 def p99_name(progress: Mapping[str, Any]) -> str:
-    """The p99 with the seconds in which its requests ended: `p99, last 3 s`."""
+    """The p99 with the seconds in which its requests ended: `p99, last 3 s`.
+
+    Or came due, where it is what those that are still awaited prove: `p99, due in last 9 s`.
+    """
+    if _proven_ms(progress) is not None:
+        return f"p99, due in last {units.length(max(round(progress['awaited_for_ms'] / 1e3), 1))}"
     over_s = progress.get("p99_over_s")
     return "p99" if over_s is None else f"p99, last {units.length(max(round(over_s), 1))}"
+
+
+def _proven_ms(progress: Mapping[str, Any]) -> float | None:
+    """What the awaited requests prove of the p99, where that is more than of those that ended."""
+    proven_ms, ended_ms = progress.get("awaited_p99_ms"), progress.get("p99_ms")
+    is_known = ended_ms is not None and progress.get("p99_over_s") is not None
+    return None if proven_ms is None or (is_known and proven_ms <= ended_ms) else float(proven_ms)
 
 
 def server_errors(figures: Mapping[str, Any]) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.figures import units
-from servescope.load.report import FROM_DUE, latency_of
+from servescope.load.report import FROM_DUE, OF_SUCCESS, latency_of
 from servescope.records.scenarios import (
     Constant,
     Poisson,
@@ -33,6 +33,9 @@ KINDS: Final = {
 }
 """The label before a server's name, as in a list of facts."""
 _SHORT_COMMIT: Final = 12
+_ERROR: Final = 400  # status; RFC 9110 section 15
+_TELLING: Final = 0.01
+"""From this share of errors on a p99 may be one of an error."""
 
 
 def plan_text(plan: LoadPlan) -> str:
@@ -58,6 +61,46 @@ def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> unit
     """A latency of a run's result, or of one step of it; see `load.report.latency_of`."""
     found = latency_of(result, name, clock)
     return units.Duration(None) if found is None else units.Duration(found.ms / 1e3, found.is_bound)
+
+
+def has_errors(result: Mapping[str, Any]) -> bool:
+    """Whether percentiles of a result are of errors in part, and those without them are known."""
+    timed, errors, _ = _timed(result)
+    return errors >= _TELLING * timed > 0 and result.get(OF_SUCCESS) is not None
+
+
+def timed_text(result: Mapping[str, Any]) -> str:
+    """Of which requests the latencies of a result are: `15,000 answers, 93 % of them 503`.
+
+    An error is often quick, and a timeout is none of the server's times: a reader has to know.
+    """
+    timed, errors, timed_out = _timed(result)
+    answers = timed - timed_out
+    told = counted(answers, "answer")
+    refused = {
+        status: number for status, number in result["statuses"].items() if int(status) >= _ERROR
+    }
+    number = sum(refused.values())
+    if number and errors >= _TELLING * timed:
+        of_all = f", {units.text(number / answers, '1')} of them " if number < answers else ", all "
+        most = max(refused, key=lambda status: refused[status])
+        classes = sorted({f"{status[:1]}xx" for status in refused})
+        told += of_all + (most if len(refused) == 1 else " or ".join(classes))
+    if timed_out:
+        told += f", and {counted(timed_out, 'request')} that timed out"
+    return told
+
+
+def _timed(result: Mapping[str, Any]) -> tuple[int, int, int]:
+    """How many requests have a latency, and how many of these are errors, or timed out."""
+    timed_out = int((result.get("failed") or {}).get("timed_out") or 0)
+    answers = int(result.get("answered") or 0)
+    refused = sum(
+        int(number)
+        for status, number in (result.get("statuses") or {}).items()
+        if int(status) >= _ERROR
+    )
+    return answers + timed_out, refused + timed_out, timed_out
 
 
 def schedule_text(scenario: Scenario) -> str:

@@ -12,12 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
-from servescope.figures.run_texts import environment_texts, latency, plan_facts
+from servescope.figures.run_texts import (
+    environment_texts,
+    has_errors,
+    latency,
+    plan_facts,
+    timed_text,
+)
 from servescope.figures.shares import share_texts
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
 from servescope.histogram import EDGES, ERROR_BOUND, GROWTH, LONGEST_S, least_count
-from servescope.load.report import FROM_DUE, FROM_SEND, LATENCY_NAMES, QUANTILES
+from servescope.load.report import (
+    FROM_DUE,
+    FROM_SEND,
+    LATENCY_NAMES,
+    OF_ERRORS,
+    OF_SUCCESS,
+    QUANTILES,
+)
 from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 from servescope.queries.lines import taken
 from servescope.records.load import outcome_name
@@ -44,7 +57,8 @@ _SEVERITIES: Final = {
     "good": "Good:",
 }
 _MEANING: Final = (
-    "Written by Servescope. Latency counts from the moment a request was due, waiting included; "
+    "Written by Servescope. Due are all requests that the schedule asked for, those that got no "
+    "connection included. Latency counts from the moment a request was due, waiting included; "
     "the naive latency counts from the moment it was really sent. ≥: requests that timed out are "
     "among these, so the figure is a lower bound. Percentiles of the client over the whole run are "
     f"exact; those of the server and over time are at most {units.text(ERROR_BOUND, '1')} off."
@@ -116,7 +130,7 @@ def _result(data: RunData) -> list[str]:
     failed = sum(result["failed"].values())
     errors = (result.get("status_classes") or {}).get("5xx")
     cards = {
-        "sent": _count(result["sent"]),
+        "due": _count(result["sent"]),
         "answered": _count(result["answered"]),
         **({"of these 5xx": _count(errors)} if errors else {}),
         "failed": _count(failed),
@@ -138,6 +152,8 @@ def _result(data: RunData) -> list[str]:
         ),
         "Received": units.text(result.get("bytes_received"), "By"),
     }
+    if result.get("never_sent"):
+        details["Never sent, for want of a connection"] = _count(result["never_sent"])
     if result.get("cancelled"):
         details["Given up when it was stopped"] = _count(result["cancelled"])
     return [
@@ -169,7 +185,7 @@ def _by_step(run: LoadRun) -> list[str]:
         )
         for step in steps
     ]
-    headings = ("request", "sent", "answered", "failed", "p50", "p90", "p99", "max")
+    headings = ("request", "due", "answered", "failed", "p50", "p90", "p99", "max")
     return ["<h2>By request of the mix</h2>", _table(headings, rows)]
 
 
@@ -208,9 +224,14 @@ def _percentiles(data: RunData) -> str:
     run, result = data.run, data.run.result
     fields = [*LATENCY_NAMES, "mean"]
     clients = {
-        "Client, from when a request was due": FROM_DUE,
+        f"Client, from when a request was due: {timed_text(result)}": FROM_DUE,
         "Client, from the actual send (naive)": FROM_SEND,
     }
+    if has_errors(result):
+        clients |= {
+            "Of these, answers below 400": OF_SUCCESS,
+            "Of these, 4xx, 5xx and timed out": OF_ERRORS,
+        }
     rows: list[Sequence[str | units.Duration]] = [
         (name, *(latency(result, field, clock) for field in fields))
         for name, clock in clients.items()

@@ -25,6 +25,7 @@ class Exchange:
         "handed_ns",
         "intended_ns",
         "later",
+        "number",
         "reading",
         "resent",
         "sent_ns",
@@ -36,6 +37,7 @@ class Exchange:
         self.step = step
         self.data = data
         self.intended_ns = intended_ns
+        self.number = 0  # of the requests of the run, in the order in which they were taken up
         self.assigned_ns = 0  # a connection was to be had: an idle one, or it began to open one
         self.sent_ns = 0  # the first byte was offered to the kernel
         self.handed_ns = 0  # the last byte was handed to it

@@ -33,6 +33,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ProtocolError, UnfitValueError
+from servescope.load.awaited import Awaited, awaited_requests
 from servescope.load.exchange import Exchange
 from servescope.load.failure_examples import KEPT_BYTES, start_of, why_not_written
 from servescope.load.models import NEVER_NS
@@ -124,19 +125,17 @@ class LoadLoop:
         return len(self._waiting)
 
     @property
-    def oldest_ns(self) -> int | None:
-        """When the oldest request that has not ended was due; None where all have.
+    def awaited(self) -> Awaited | None:
+        """The requests that have not ended; None where all have.
 
         It looks at each connection, as often as a progress is told.
         """
-        awaited = [
-            connection.exchange.intended_ns
+        in_flight = [
+            connection.exchange
             for connection in self._connections.values()
             if connection.exchange is not None and connection.conversation is None
         ]
-        if self._waiting:  # in the order in which they were taken up
-            awaited.append(self._waiting[0].intended_ns)
-        return min(awaited, default=None)
+        return awaited_requests(in_flight, self._waiting, self._tally.sent)
 
     @property
     def schedule_seconds(self) -> float:
@@ -263,6 +262,7 @@ class LoadLoop:
                 self._fail(exchange, None, LoadOutcome.VALUE, time.monotonic_ns(), flow.missing)
                 return
         exchange = Exchange(flow, step, data or b"", intended_ns)
+        exchange.number = self._tally.sent
         if self._waiting or not self._launch(exchange):
             self._tally.blocked += 1
             self._waiting.append(exchange)

@@ -44,6 +44,10 @@ FROM_DUE: Final = "latency_ms"
 FROM_SEND: Final = "naive_ms"
 """The clocks of a result: from the moment a request was due, and from its actual send."""
 
+OF_SUCCESS: Final = "success_ms"
+OF_ERRORS: Final = "error_ms"
+"""Latencies from the due moment of answers below 400, and of all other requests that have one."""
+
 MEAN: Final = "mean"
 RESOLUTION: Final = 1e-3
 """A figure is exact where requests that timed out move it by less: it reads three digits."""
@@ -146,6 +150,8 @@ def latency_of(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> L
     if clock == FROM_SEND:
         known = result.get("naive_bounds")
         return Latency(ms, known is None or name in known)
+    if clock == OF_SUCCESS:
+        return Latency(ms)
     if name == MEAN:
         return Latency(ms, is_bound=True)
     return Latency(ms) if ms < limit_ms else Latency(limit_ms, is_bound=True)
@@ -253,7 +259,7 @@ class StepResult:
 class Progress:
     """A run so far. Always sent = answered + all failed + cancelled + in flight."""
 
-    sent: int  # requests that came due and were taken up
+    sent: int  # requests that came due and were taken up, whether or not they got a connection
     answered: int  # with a whole response of any status
     failed: Mapping[str, int]  # by LoadOutcome, in lower case; every kind is there
     in_flight: int  # not yet ended, those waiting for a connection included
@@ -275,6 +281,8 @@ class Progress:
     status_classes_per_s: Mapping[str, float] | None = None  # in the last interval; none is 0
     p99_over_s: float | None = None  # None as well as long as too few requests have ended
     awaited_for_ms: float | None = None  # of those in flight the longest, from its due moment
+    never_sent: int | None = None  # of those that timed out: they got no connection in time
+    awaited_p99_ms: float | None = None  # what these prove the p99 to be at least, see `awaited`
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""
@@ -295,7 +303,7 @@ class Progress:
 class Result:
     """A run at its end. Always sent = answered + all failed + cancelled."""
 
-    sent: int
+    sent: int  # requests that came due and were taken up, whether or not they got a connection
     answered: int
     failed: Mapping[str, int]
     cancelled: int  # neither answered nor failed when a person stopped the run
@@ -329,6 +337,9 @@ class Result:
     rules: Sequence[RuleResult] = ()  # of the scenario, in its order
     generator: str = ""  # as `Locust 2.47.0, 2 workers`; nothing: that of Servescope
     stretches: Sequence[Stretch] = ()  # of the schedule; none of a short or closed run
+    never_sent: int | None = None  # of those that timed out: they got no connection in time
+    success_ms: LatencySummary | None = None  # those of latency_ms with a status below 400
+    error_ms: LatencySummary | None = None  # all others; both are None where there are no others
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""
@@ -346,6 +357,10 @@ class Result:
                 "latency_ms": LatencySummary(**values["latency_ms"]),
                 "naive_ms": LatencySummary(**values["naive_ms"]),
                 "lag_ms": LagSummary(**values["lag_ms"]),
+                **{
+                    name: values.get(name) and LatencySummary(**values[name])
+                    for name in (OF_SUCCESS, OF_ERRORS)
+                },
                 "model": LoadModel(values.get("model", LoadModel.OPEN)),
                 "flows": values.get("flows") and Flows(**values["flows"]),
                 "steps": [StepResult.from_json(step) for step in values.get("steps", ())],

@@ -99,7 +99,7 @@ class ScenarioRun:
                 flows=self._arrivals.started,
                 connections=len(self._pool.by_fd),
                 waiting=self._loop.waiting,
-                oldest_ns=self._loop.oldest_ns,
+                awaited=self._loop.awaited,
             )
             rules = self._rules.judge()
             if self._scenario.auto_stop and any(rule.is_settled for rule in rules):

@@ -82,6 +82,7 @@ class StepTally:
         "connecting",
         "each",
         "examples",
+        "is_error",
         "kind",
         "latencies_ns",
         "method",
@@ -101,6 +102,7 @@ class StepTally:
         self.method = method
         self.sent = 0
         self.latencies_ns = array("q")
+        self.is_error = bytearray()  # of each of these: it timed out, or its status is 4xx or 5xx
         self.naive_ns = array("q")
         self.naive_timed_out_ns = array("q")  # of these; see `report.lower_bounds`
         self.by_outcome = [0] * len(LoadOutcome)
@@ -123,6 +125,7 @@ class StepTally:
         self.by_outcome[_ANSWERED] += 1
         self.bytes_received += received
         self.latencies_ns.append(latency_ns)
+        self.is_error.append(False)
         self.naive_ns.append(naive_ns)
 
     def fail(
@@ -135,6 +138,7 @@ class StepTally:
             if latency_ns < self.timed_out_from_ns or not self.timed_out_from_ns:
                 self.timed_out_from_ns = latency_ns
             self.latencies_ns.append(latency_ns)
+            self.is_error.append(True)
             if naive_ns is not None:
                 self.naive_ns.append(naive_ns)
                 self.naive_timed_out_ns.append(naive_ns)

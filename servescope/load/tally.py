@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from servescope.load.awaited import Awaited
     from servescope.load.connections import Connection
     from servescope.load.exchange import Exchange
     from servescope.recording.recorder import Recorder
@@ -64,6 +65,8 @@ class _Moment(NamedTuple):
 
 class Tally:
     """Keeps every latency: 8 bytes each, at most three a request (`scenarios.bounds.MAX_REQUESTS`).
+
+    And a byte for whether it is that of an error.
 
     There are four of one that timed out.
 
@@ -154,6 +157,7 @@ class Tally:
         step.statuses[status] = step.statuses.get(status, 0) + 1
         step.bytes_received += received
         step.latencies_ns.append(latency_ns)
+        step.is_error.append(status >= _FIRST_ERROR)
         step.naive_ns.append(naive_ns)
         flags, connect_ns = self._flags, 0
         if not connection.served:
@@ -277,12 +281,9 @@ class Tally:
         flows: int,
         connections: int,
         waiting: int = 0,
-        oldest_ns: int | None = None,
+        awaited: Awaited | None = None,
     ) -> Progress:
-        """The run so far, and what was new since the last call; `flows` were started.
-
-        `oldest_ns` is when the oldest of the requests that have not ended was due.
-        """
+        """The run so far, and what was new since the last call; `flows` were started."""
         requests = self.requests()
         counts = [len(step.latencies_ns) for step in requests]
         self._marks.mark((now_ns - start_ns) / _NS, counts, *self._ended_and_failed())
@@ -317,7 +318,11 @@ class Tally:
             status_classes=classes,
             status_classes_per_s=classes_per_s,
             p99_over_s=round((now_ns - begin_ns) / _NS, 6) if has_p99 else None,
-            awaited_for_ms=None if oldest_ns is None else (now_ns - oldest_ns) / _NS_PER_MS,
+            awaited_for_ms=None
+            if awaited is None
+            else (now_ns - awaited.oldest_due_ns) / _NS_PER_MS,
+            never_sent=self._never_sent(),
+            awaited_p99_ms=_proven_p99_ms(awaited, now_ns),
         )
         self._seen_classes, self._seen_lags = classes, len(self._lags_ns)
         self._seen_ns, self._seen_cpu_s = now_ns, cpu_s
@@ -361,6 +366,7 @@ class Tally:
         requests = self.requests()
         steps = [step.result() for step in self._steps.values()]
         latencies = np.concatenate([_EMPTY, *(_array(step.latencies_ns) for step in requests)])
+        is_error = np.frombuffer(b"".join(step.is_error for step in requests), dtype=bool)
         naive = np.concatenate([_EMPTY, *(_array(step.naive_ns) for step in requests)])
         timed_out = np.concatenate([_EMPTY, *(_array(one.naive_timed_out_ns) for one in requests)])
         lags = _array(self._lags_ns)
@@ -406,6 +412,9 @@ class Tally:
             blocked=self.blocked,
             naive_bounds=lower_bounds(naive, timed_out),
             naive_p10_ms=quantile_ms(naive, 0.1),
+            never_sent=self._never_sent(),
+            success_ms=LatencySummary.of(latencies[~is_error]) if is_error.any() else None,
+            error_ms=LatencySummary.of(latencies[is_error]) if is_error.any() else None,
             stretches=()
             if rate_asked is None
             else self._marks.stretches(
@@ -433,6 +442,10 @@ class Tally:
         )
         return ended, ended - good
 
+    def _never_sent(self) -> int:
+        """Requests that timed out before a byte of them could be offered to a connection."""
+        return sum(len(step.latencies_ns) - len(step.naive_ns) for step in self.requests())
+
     def _statuses(self) -> dict[str, int]:
         """Answers by status code, ascending."""
         found: dict[int, int] = {}
@@ -450,6 +463,13 @@ class Tally:
     def _flows(self, started: int) -> Flows:
         completed = self.flows_ended - self.flows_failed - self.flows_cancelled
         return Flows(started, completed, self.flows_failed, self.flows_cancelled)
+
+
+def _proven_p99_ms(awaited: Awaited | None, now_ns: int) -> float | None:
+    """What those that have not ended prove of the p99, where it is of requests enough."""
+    if awaited is None or awaited.p99_due_ns is None or awaited.taken_up < _ENOUGH:
+        return None
+    return (now_ns - awaited.p99_due_ns) / _NS_PER_MS
 
 
 _EMPTY: Final = np.empty(0, np.int64)

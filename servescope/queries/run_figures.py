@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from servescope.records.load import LoadRun
 
-_COUNTS: Final = ("sent", "answered", "answered_in_schedule", "cancelled", "resent", "blocked")
+_COUNTS: Final = (
+    *("sent", "never_sent", "answered", "answered_in_schedule", "cancelled", "resent", "blocked"),
+)
 _UNITS: Final = {
     **dict.fromkeys(_COUNTS, "{request}"),
     "unfinished_at_start": "{request}",
@@ -23,7 +25,13 @@ _UNITS: Final = {
     "timed_out_from_ms": "ms",
     "connections_max": "{connection}",
 }
-_SUMMARIES: Final = {"latency_ms": "latency", "naive_ms": "naive_latency", "lag_ms": "lag"}
+_SUMMARIES: Final = {
+    "latency_ms": "latency",
+    "success_ms": "success_latency",
+    "error_ms": "error_latency",
+    "naive_ms": "naive_latency",
+    "lag_ms": "lag",
+}
 _BY_KIND: Final = {"failed": "failed", "statuses": "status"}
 
 
@@ -52,5 +60,5 @@ def _figures(result: dict[str, Any]) -> Iterator[ResultFigure]:
         for kind, count in result[key].items():
             yield ResultFigure(f"{name}.{kind}", count, "{request}")
     for key, name in _SUMMARIES.items():
-        for figure, value in result[key].items():
+        for figure, value in (result.get(key) or {}).items():
             yield ResultFigure(f"{name}.{figure}", value, "ms")

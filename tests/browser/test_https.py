@@ -123,5 +123,5 @@ def test_load_on_a_listener_behind_tls_from_start_to_result(open_page, dashboard
     assert run.plan.listener == listener
     assert run.result["sent"] == run.result["answered"] == 300
     assert run.result["statuses"] == {"200": 300}
-    assert figure(opened, "sent") == figure(opened, "answered") == 300
+    assert figure(opened, "due") == figure(opened, "answered") == 300
     eventually(lambda: total_requests(dashboard.folder, listener) == before + 300)

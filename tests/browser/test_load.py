@@ -51,7 +51,7 @@ def test_a_run_from_start_to_result_agrees_with_the_store(open_page, dashboard):
     run = newest_run(dashboard)
     assert run.state is RunState.DONE
     assert run.result["sent"] == run.result["answered"] == 1_000
-    assert figure(opened, "sent") == figure(opened, "answered") == 1_000
+    assert figure(opened, "due") == figure(opened, "answered") == 1_000
     assert figure(opened, "failed") == 0
     for name in ("p50", "p90", "p99", "p99_9", "max"):
         assert run.result["latency_ms"][name] >= run.result["naive_ms"][name] * 0.99
@@ -117,7 +117,7 @@ def counts_under_way(opened, place):
         if re.fullmatch(r"[\d,]+", value)
     }
     assert "of these 5xx" in told["bad"]
-    assert shown["sent"] == shown["answered"] + shown["failed"] + shown["awaited"]
+    assert shown["due"] == shown["answered"] + shown["failed"] + shown["awaited"]
     by_status = dict(re.findall(r"(\d{3}): ([\d,]+)", told["facts"][0]))
     assert int(by_status["503"].replace(",", "")) == shown["of these 5xx"]
     answers = sum(int(count.replace(",", "")) for count in by_status.values())

@@ -46,7 +46,7 @@ def step(**changes):
             id="a generator that other programs held up",
         ),
         pytest.param({"in_flight": 40.0}, "not used: against Little's law", id="Little's law"),
-        pytest.param({"sent": 0}, "not used: no request was sent", id="nothing was sent"),
+        pytest.param({"sent": 0}, "not used: no request came due", id="nothing came due"),
     ],
 )
 def test_a_step_says_how_it_was_judged_as_the_result_does(changes, said):

@@ -15,6 +15,7 @@ from components.request_table import (
     opened,
     pages,
     request_table,
+    ways_on,
 )
 from components.server_form import how
 from components.status import process_facts, run_props, run_text, share
@@ -339,6 +340,35 @@ REFUSED = {
             id="timeouts reach the p99, and one is not noticed yet",
         ),
         pytest.param(
+            {
+                "p99_ms": 4.31,
+                "p99_over_s": 1.0,
+                "awaited_for_ms": 9_150.0,
+                "awaited_p99_ms": 9_062.0,
+            },
+            {
+                "longest awaited": ("9.15 s", ""),
+                "p99, due in last 9 s": ("≥ 9.06 s", ""),
+                "p99, last 1 s": None,
+            },
+            id="the awaited prove a longer p99",
+        ),
+        pytest.param(
+            {
+                "p99_ms": 40.0,
+                "p99_over_s": 1.0,
+                "awaited_for_ms": 30.0,
+                "awaited_p99_ms": 10.0,
+            },
+            {"p99, last 1 s": ("40 ms", "")},
+            id="the awaited prove less than those that ended",
+        ),
+        pytest.param(
+            {"p99_ms": None, "awaited_for_ms": 10_200.0, "awaited_p99_ms": 10_100.0},
+            {"p99, due in last 10 s": ("≥ 10 s", "")},
+            id="none ended, and the timeout of one is not noticed yet",
+        ),
+        pytest.param(
             {"p99_ms": None, "in_flight": 0}, {"p99": ("—", ""), "longest awaited": None}, id="idle"
         ),
     ],
@@ -366,10 +396,10 @@ def test_the_progress_of_an_older_version_is_shown_without_what_it_does_not_tell
     told = progress_of().to_json()
     for name in ("statuses", "status_classes", "status_classes_per_s", "p99_over_s"):
         del told[name]
-    del told["awaited_for_ms"], told["waiting"]
+    del told["awaited_for_ms"], told["waiting"], told["never_sent"], told["awaited_p99_ms"]
     shown = progress(a_run(progress=told))
     assert figures_of(shown) == {
-        "sent": ("3,000", ""),
+        "due": ("3,000", ""),
         "answered": ("2,990", ""),
         "failed": ("3", "bad"),
         "awaited": ("7", ""),
@@ -540,6 +570,9 @@ def test_an_answer_to_nobody_is_marked_in_the_log_and_where_it_is_opened():
     assert shown[at + 1] == "client gone"
     assert shown.count("client gone") == 1
     assert "200, client gone" in texts(opened(late))
+    similar, other = (getattr(ways_on(row)[0], "data-narrow") for row in rows)
+    assert json.loads(similar)["status"] == "client gone", "or the log would not find it again"
+    assert json.loads(other)["status"] == "201"
 
 
 def test_a_facet_says_in_words_what_nobody_read():

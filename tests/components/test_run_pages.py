@@ -81,12 +81,37 @@ def parts(component, attribute):
     return [getattr(one, attribute) for one in component._traverse() if hasattr(one, attribute)]
 
 
+def test_percentiles_that_are_mostly_of_errors_say_so_and_stand_beside_those_without():
+    told = RESULT.to_json() | {
+        "statuses": {"200": 7, "503": 90},
+        "success_ms": {"p50": 900.0, "p99": 1_200.0},
+        "error_ms": {"p50": 1.5, "p99": 10_000.0},
+    }
+    shown = texts(one_run.percentiles_table(replace(RUN, result=told), None))
+    at = shown.index("p50")
+    assert shown[at - 5 : at + 6] == [
+        "Client, from due: 97 answers, 93 % of them 503, and 3 requests that timed out",
+        "Of these below 400",
+        "Of these 4xx, 5xx, timed out",
+        "Client, from send",
+        "Server",
+        *("p50", "50 ms", "900 ms", "1.5 ms", "40 ms", "—"),
+    ]
+    at = shown.index("p99")
+    assert shown[at + 1 : at + 4] == ["≥ 10 s", "1.2 s", "≥ 10 s"]
+
+
 def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     names = ("p50", "p90", "p95", "p99", "p99.9")
     server = ServerFigures(105, 0.04, dict.fromkeys(names, 0.041) | {"p99.9": float("nan")})
     shown = texts(one_run.percentiles_table(RUN, server))
     at = shown.index("p50")
-    assert shown[at - 1 : at + 4] == ["Server", "p50", "50 ms", "40 ms", "41 ms"]
+    assert shown[at - 3 : at + 4] == [
+        "Client, from due: 97 answers, 7.22 % of them 4xx or 5xx, and 3 requests that timed out",
+        "Client, from send",
+        "Server: 105 requests that it read, whoever sent them",
+        *("p50", "50 ms", "40 ms", "41 ms"),
+    ]
     at = shown.index("p99")
     assert shown[at : at + 4] == ["p99", "≥ 10 s", "≥ 60 ms", "41 ms"], "three timed out"
     at = shown.index("p99.9")
@@ -133,7 +158,7 @@ def test_errors_by_kind_and_examples_where_there_are_some():
     ]
     going = replace(RUN, state=RunState.RUNNING, result={})
     assert texts(one_run.errors_table(going)) == [
-        "Errors are listed as soon as the run has sent requests."
+        "Errors are listed as soon as requests have come due."
     ]
     so_far = {"sent": 50, "failed": {"timed_out": 1}, "statuses": {"200": 19, "503": 20}}
     so_far["in_flight"] = 10
@@ -169,7 +194,7 @@ def test_a_run_that_never_began_says_so_everywhere():
     assert texts(client_phases.phases_table(never)) == [
         "The run never began: its client sent no request."
     ]
-    assert texts(one_run.without_clocks(never)) == ["No request was sent."]
+    assert texts(one_run.without_clocks(never)) == ["No request came due."]
     assert one_run.is_without_seconds(never)
     assert not one_run.is_without_seconds(RUN)
     asked = replace(never, state=RunState.REQUESTED, ended_s=None)

@@ -236,7 +236,20 @@ def test_progress_says_how_long_the_oldest_request_is_awaited(serve: Serve, run_
         assert (first.in_flight, first.awaited_for_ms) == (0, None)
         assert 19 <= second.in_flight == second.sent <= 21
         assert second.awaited_for_ms == pytest.approx(1000 * second.elapsed_s, abs=1)
+        assert second.awaited_p99_ms is None, "20 came due, of which there is no p99"
         assert second.waiting == (second.in_flight - 1 if connections == 1 else 0)
+
+
+def test_awaited_requests_prove_the_p99_of_those_that_came_due(serve: Serve, run_plan: Run) -> None:
+    silent = serve(never_answers)
+    for connections in (1, 400):  # most wait for a connection, or all have one
+        plan = plan_of(rate=200, seconds=1.2, timeout_seconds=1.6, max_connections=connections)
+        first, second, *_ = run_plan(plan, silent.port).progress
+        assert first.awaited_p99_ms is None
+        assert second.p99_ms is None, "none has ended"
+        late = 0.01 * second.sent  # which may take less than the p99
+        expected_ms = second.awaited_for_ms - 1000 * late / 200
+        assert second.awaited_p99_ms == pytest.approx(expected_ms, abs=10)
 
 
 def test_high_rate_is_exact_too(serve: Serve, run_plan: Run) -> None:

@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from servescope import histogram
 from servescope.errors import LoadRefusedError
+from servescope.load.awaited import Awaited
 from servescope.load.exchange import Exchange
 from servescope.load.flows import ActiveFlow
 from servescope.load.order import Order
 from servescope.load.report import (
+    OF_ERRORS,
+    OF_SUCCESS,
     QUANTILES,
     RESOLUTION,
+    Latency,
     LatencySummary,
     Progress,
     Result,
@@ -156,10 +160,8 @@ class Run:
     def result(self, schedule_seconds: float = 2.0) -> Result:
         return self.tally.result(5.0, 3.0, schedule_seconds, flows=self.tally.sent, stopped=False)
 
-    def progress(self, now_ns: int, oldest_ns: int | None = None) -> Progress:
-        return self.tally.progress(
-            now_ns, 0, flows=self.tally.sent, connections=3, oldest_ns=oldest_ns
-        )
+    def progress(self, now_ns: int, awaited: Awaited | None = None) -> Progress:
+        return self.tally.progress(now_ns, 0, flows=self.tally.sent, connections=3, awaited=awaited)
 
 
 @given(DURATIONS)
@@ -271,7 +273,7 @@ def test_progress_tells_what_the_requests_came_to() -> None:
             run.answered(0, 1_000_000, status=status)
     run.timed_out(2_000_000)
     run.exchange(300_000_000, 0)  # of which nothing came yet
-    first = run.progress(1_000_000_000, oldest_ns=300_000_000)
+    first = run.progress(1_000_000_000, Awaited(300_000_000, 99, 300_000_000))
     run.answered(0, 1_000_000, status=503)
     second = run.progress(3_000_000_000)
     assert first.statuses == {"200": 4, "304": 1, "404": 2, "500": 1, "503": 30}
@@ -279,11 +281,44 @@ def test_progress_tells_what_the_requests_came_to() -> None:
     assert sum(first.status_classes.values()) == first.answered == 38
     assert first.status_classes_per_s == {"2xx": 4.0, "3xx": 1.0, "4xx": 2.0, "5xx": 31.0}
     assert (first.in_flight, first.awaited_for_ms) == (1, 700.0)
+    assert first.awaited_p99_ms is None, "of 99 there is no p99"
+    proven = run.progress(1_500_000_000, Awaited(300_000_000, 100, 400_000_000))
+    assert (proven.awaited_for_ms, proven.awaited_p99_ms) == (1_200.0, 1_100.0)
     assert {kind: count for kind, count in first.failed.items() if count} == {"timed_out": 1}
     assert second.status_classes_per_s == {"5xx": 0.5}, "classes without an answer are left out"
     assert (second.answered_per_s, second.awaited_for_ms) == (0.5, None)
     result = run.result()
     assert (result.statuses, result.status_classes) == (second.statuses, second.status_classes)
+
+
+def test_latencies_of_successes_and_of_errors_are_exact_and_together_are_all() -> None:
+    random = np.random.default_rng(5)
+    run, taken = Run(timeout_ns=2_000_000_000), {True: [], False: []}
+    for took in random.integers(1_000, 1_900_000_000, 3_000).tolist():
+        status = int(random.choice([200, 304, 399, 400, 404, 503]))
+        run.answered(0, took, status=status)
+        taken[status >= 400].append(took)
+    for _ in range(40):
+        run.timed_out(2_000_000_000)
+        taken[True].append(2_000_000_000)
+    result = run.result()
+    good, bad = (np.array(taken[is_error], dtype=np.int64) for is_error in (False, True))
+    assert result.success_ms == LatencySummary.of(good)
+    assert result.error_ms == LatencySummary.of(bad)
+    assert result.latency_ms == LatencySummary.of(np.concatenate([good, bad]))
+    told = result.to_json()
+    assert latency_of(told, "p99", OF_ERRORS) == Latency(2_000.0, is_bound=True)
+    assert latency_of(told, "max", OF_SUCCESS) == Latency(result.success_ms.max)
+    plain = Run([1_000, 2_000]).result()
+    assert (plain.success_ms, plain.error_ms) == (None, None), "all of them are successes"
+
+
+def test_requests_that_timed_out_without_a_connection_were_never_sent() -> None:
+    run = Run([1_000], timeout_ns=10_000_000_000)
+    run.timed_out(10_000_000_000)
+    for _ in range(3):
+        run.timed_out(10_000_000_000, sent_ns=0)
+    assert run.progress(11_000_000_000).never_sent == run.result().never_sent == 3
 
 
 def test_progress_and_result_survive_json() -> None:
@@ -298,8 +333,9 @@ def test_reports_of_an_older_version_are_read() -> None:
     run = Run([1_000])
     new = {"model", "users", "flows", "requests_per_flow", "steps", "phases", "waiting"}
     new |= {"connection_limit", "connections_max", "blocked", "naive_p10_ms", "cpu_ratio"}
+    new |= {"never_sent", "success_ms", "error_ms"}
     new_of_progress = {"statuses", "status_classes", "status_classes_per_s"}
-    new_of_progress |= {"p99_over_s", "awaited_for_ms"}
+    new_of_progress |= {"p99_over_s", "awaited_for_ms", "awaited_p99_ms"}
     for report, read in ((run.result(), Result), (run.progress(10), Progress)):
         values = json.loads(json.dumps(report.to_json()))
         left_out = new | new_of_progress if read is Progress else new
