@@ -9,6 +9,7 @@ from dash import html
 from components import load_run
 from components.tables import figure_table
 from servescope.figures import units
+from servescope.figures.run_texts import answers_text
 from servescope.figures.shares import share_texts
 from servescope.histogram import ERROR_BOUND
 from servescope.queries.client_phases import PHASES, phase_rows, several_steps
@@ -53,7 +54,8 @@ def phases_table(run: LoadRun) -> html.Div:
     ]
     headings = ("Phase", "Requests", "Share", "Mean", "p50", "p95", "p99")
     table = figure_table(headings, rows, empty=empty, label=TITLE)
-    return html.Div([table, *_by_step(result)])
+    of_which = [html.P(f"Of {answers_text(result)}.")] if found else []
+    return html.Div([*of_which, table, *_by_step(result)])
 
 
 def _name(phase: str) -> html.Div:

@@ -51,22 +51,19 @@ SUGGESTED: Final = {
     "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
 }
 MEANING: Final = (
-    "All of these are figures of the load generator. Due are all requests that the schedule asked "
-    "for, those that got no connection included. Latency counts from the moment a request was "
-    "due, waiting included; the naive p99 counts from the moment it was really sent. Both are of "
-    "all answers, errors included, and of requests that timed out. Below 400: of answers with such "
-    "a status alone. ≥: so many requests that timed out are among them that the figure is a lower "
-    "bound."
+    "Figures of the load generator. Due: all requests that the schedule asked for, those that got "
+    "no connection included. Latency counts from the moment a request was due, waiting included; "
+    "the naive p99 counts from the moment it was really sent. Both are of all answers, errors "
+    "included, and of requests that timed out; below 400: of answers with such a status alone. ≥: "
+    "so many requests that timed out are among them that the figure is a lower bound."
 )
 PROGRESS_MEANING: Final = (
-    "All of these are figures of the load generator, as of the last second. Due are all requests "
-    "that the schedule has asked for, those that have no connection yet included. Answers of any "
-    "status count as answered. The p99 is of all requests that ended in the seconds named beside "
-    f"it, from the moment each was due; it takes {least_count(0.99)} requests. ≥: some of these "
-    "timed out, or a request that is still awaited has waited for longer, so the figure is a lower "
-    "bound. "
-    "Where more than 1 in 100 of the requests that came due since the first of the awaited have "
-    "waited for longer already, it is that bound, of those that came due."
+    "Figures of the load generator, as of the last second. Due: all requests that the schedule has "
+    "asked for, with a connection or without one yet. Answered: with any status. p99: of the "
+    "requests that ended in the seconds named beside it, from the moment each was due; it takes "
+    f"{least_count(0.99)}. ≥: a lower bound, since some of these timed out or a request that is "
+    "still awaited has waited for longer; or what the awaited ones prove, of all that came due "
+    "since the first of them."
 )
 
 

@@ -20,11 +20,11 @@ from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table
 from servescope.figures import units
 from servescope.figures.run_texts import (
+    answers_text,
     environment_texts,
     has_errors,
     latency,
     plan_facts,
-    timed_text,
 )
 from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND
@@ -35,7 +35,7 @@ from servescope.records.load import RunState, outcome_name
 from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dash.development.base_component import Component
 
@@ -59,7 +59,9 @@ PERCENTILES_HELP: Final = (
     "request's arrival in the kernel to the last byte of its answer, of all requests that the "
     "server read in the whole seconds of the run, other clients' too; they come from histograms "
     f"and are at most {units.text(ERROR_BOUND, '1')} off. An app under another server is timed "
-    "from its call. ≥: requests that timed out are among these, so the figure is a lower bound."
+    "from its call. Below 400: the client's from due, of answers with such a status; errors: of "
+    "all others, 4xx, 5xx and timed out. ≥: requests that timed out are among these, so the figure "
+    "is a lower bound."
 )
 
 
@@ -135,7 +137,7 @@ def _without_environment(run: LoadRun) -> str:
 def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
     """The client's percentiles beside the server's of the same seconds."""
     told = run.result or {}
-    clocks = {OF_SUCCESS: "below 400", OF_ERRORS: "4xx, 5xx, timed out"} if has_errors(told) else {}
+    clocks = {OF_SUCCESS: "Below 400", OF_ERRORS: "Errors"} if has_errors(told) else {}
     rows: list[list[Cell | Duration]] = []
     for field, name in {**LATENCY_NAMES, "mean": "mean"}.items():
         of_server = units.Duration(None)
@@ -150,25 +152,12 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
             [name, latency(told, field), *apart, latency(told, field, FROM_SEND), of_server]
         )
     table = figure_table(
-        ("", *_headings(told, clocks.values()), "Client, from send", _server_heading(server)),
+        ("", "Client, from due", *clocks.values(), "Client, from send", "Server"),
         rows,
         empty="No figures.",
         label="Percentiles of client and server",
     )
-    counted = html.P(_counted(run, server), className="dimmed")
-    return html.Div([table, counted, *_steps_table(run)])
-
-
-def _headings(told: Mapping[str, Any], apart: Iterable[str]) -> list[str]:
-    """Of the client's columns from the due moment: of all, and of successes and errors apart."""
-    of_all = f"Client, from due: {timed_text(told)}" if told else "Client, from due"
-    return [of_all, *(f"Of these {which}" for which in apart)]
-
-
-def _server_heading(server: ServerFigures | None) -> str:
-    if server is None:
-        return "Server"
-    return f"Server: {counted(server.requests, 'request')} that it read, whoever sent them"
+    return html.Div([html.P(_counted(run, server)), table, *_steps_table(run)])
 
 
 def _counted(run: LoadRun, server: ServerFigures | None) -> str:
@@ -181,12 +170,13 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     elif not told:
         client = "The client's exact figures come when the run has ended"
     else:
-        client = f"The client timed {counted(int(told.get('answered') or 0), 'answer')}"
+        client = f"The client timed {answers_text(told)}"
         timed_out = int((told.get("failed") or {}).get("timed_out") or 0)
         if timed_out:
             timeout = units.text(run.plan.scenario.timeout_seconds, "s")
+            comma = "," if ", " in client else ""
             client += (
-                f" and gave up on {counted(timed_out, 'request')} after {timeout}, "
+                f"{comma} and gave up on {counted(timed_out, 'request')} after {timeout}, "
                 "which count as that long from the moment they were due"
             )
     if server is None:
@@ -200,7 +190,8 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
             f" It had no room for {counted(server.turned_away, 'connection')}, which it answered "
             "with 503 or, where they came too fast, closed without an answer."
         )
-    return f"{client}; the server timed {server.requests:,} in the same seconds{unread}.{no_room}"
+    timed = f"{client}; the server timed {server.requests:,} in the same seconds, whoever sent them"
+    return f"{timed}{unread}.{no_room}"
 
 
 def errors_table(run: LoadRun) -> html.Div:

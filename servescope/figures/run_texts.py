@@ -65,42 +65,43 @@ def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> unit
 
 def has_errors(result: Mapping[str, Any]) -> bool:
     """Whether percentiles of a result are of errors in part, and those without them are known."""
-    timed, errors, _ = _timed(result)
+    timed_out = _timed_out(result)
+    timed = int(result.get("answered") or 0) + timed_out
+    errors = sum(_refused(result).values()) + timed_out
     return errors >= _TELLING * timed > 0 and result.get(OF_SUCCESS) is not None
 
 
 def timed_text(result: Mapping[str, Any]) -> str:
-    """Of which requests the latencies of a result are: `15,000 answers, 93 % of them 503`.
+    """Of which requests the latencies of a result are: its answers, and those that timed out."""
+    timed_out = _timed_out(result)
+    told = answers_text(result)
+    return f"{told}, and {counted(timed_out, 'request')} that timed out" if timed_out else told
 
-    An error is often quick, and a timeout is none of the server's times: a reader has to know.
+
+def answers_text(result: Mapping[str, Any]) -> str:
+    """The answers of a result, and how many of them are errors: `15,000 answers, 93 % of them 503`.
+
+    An error is often quick: where a p99 may be one of an error, a reader has to know.
     """
-    timed, errors, timed_out = _timed(result)
-    answers = timed - timed_out
-    told = counted(answers, "answer")
-    refused = {
-        status: number for status, number in result["statuses"].items() if int(status) >= _ERROR
-    }
-    number = sum(refused.values())
-    if number and errors >= _TELLING * timed:
-        of_all = f", {units.text(number / answers, '1')} of them " if number < answers else ", all "
-        most = max(refused, key=lambda status: refused[status])
-        classes = sorted({f"{status[:1]}xx" for status in refused})
-        told += of_all + (most if len(refused) == 1 else " or ".join(classes))
-    if timed_out:
-        told += f", and {counted(timed_out, 'request')} that timed out"
-    return told
+    answers, refused = int(result.get("answered") or 0), _refused(result)
+    told, number = counted(answers, "answer"), sum(refused.values())
+    if not number or number < _TELLING * answers:
+        return told
+    classes = sorted({f"{status[:1]}xx" for status in refused})
+    which = next(iter(refused)) if len(refused) == 1 else " or ".join(classes)
+    if number == answers:
+        return f"{told}, {'all ' if number > 1 else ''}{which}"
+    return f"{told}, {units.text(number / answers, '1')} of them {which}"
 
 
-def _timed(result: Mapping[str, Any]) -> tuple[int, int, int]:
-    """How many requests have a latency, and how many of these are errors, or timed out."""
-    timed_out = int((result.get("failed") or {}).get("timed_out") or 0)
-    answers = int(result.get("answered") or 0)
-    refused = sum(
-        int(number)
-        for status, number in (result.get("statuses") or {}).items()
-        if int(status) >= _ERROR
-    )
-    return answers + timed_out, refused + timed_out, timed_out
+def _timed_out(result: Mapping[str, Any]) -> int:
+    return int((result.get("failed") or {}).get("timed_out") or 0)
+
+
+def _refused(result: Mapping[str, Any]) -> dict[str, int]:
+    """Answers of 4xx and 5xx, by status."""
+    statuses = (result.get("statuses") or {}).items()
+    return {status: int(number) for status, number in statuses if int(status) >= _ERROR}
 
 
 def schedule_text(scenario: Scenario) -> str:

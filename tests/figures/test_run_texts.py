@@ -7,11 +7,13 @@ import pytest
 from servescope.figures import units
 from servescope.figures.run_texts import (
     environment_texts,
+    has_errors,
     latency,
     offered_text,
     plan_facts,
     plan_text,
     schedule_text,
+    timed_text,
 )
 from servescope.load.report import FROM_DUE, FROM_SEND
 from servescope.records.load import LoadPlan
@@ -187,3 +189,50 @@ def test_a_latency_that_timeouts_are_among_is_a_lower_bound(name, clock, shown):
     assert "≥" not in none_timed_out.text
     if (name, clock) == ("p99", FROM_DUE):
         assert none_timed_out.text == "5.16 s", "noticed late, that is no bound"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "timed_out", "expected"),
+    [
+        ({"200": 990, "500": 9}, 0, "999 answers"),
+        ({"200": 990, "500": 10}, 0, "1,000 answers, 1 % of them 500"),
+        (
+            {"200": 70, "503": 930},
+            1,
+            "1,000 answers, 93 % of them 503, and 1 request that timed out",
+        ),
+        ({"200": 50, "404": 30, "500": 10, "503": 10}, 0, "100 answers, 50 % of them 4xx or 5xx"),
+        ({"500": 10, "503": 10}, 0, "20 answers, all 5xx"),
+        ({"503": 1}, 1, "1 answer, 503, and 1 request that timed out"),
+        ({}, 7, "0 answers, and 7 requests that timed out"),
+    ],
+)
+def test_latencies_say_how_many_of_their_answers_are_errors(statuses, timed_out, expected):
+    told = {
+        "answered": sum(statuses.values()),
+        "statuses": statuses,
+        "failed": {"timed_out": timed_out, "refused": 5},
+    }
+    assert timed_text(told) == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "timed_out", "expected"),
+    [
+        ({"200": 990, "500": 9}, 0, False),
+        ({"200": 990, "500": 10}, 0, True),
+        ({"200": 990}, 10, True),
+        ({}, 0, False),
+    ],
+)
+def test_percentiles_stand_apart_as_soon_as_a_p99_may_be_one_of_an_error(
+    statuses, timed_out, expected
+):
+    told = {
+        "answered": sum(statuses.values()),
+        "statuses": statuses,
+        "failed": {"timed_out": timed_out},
+        "success_ms": {"p50": 1.0},
+    }
+    assert has_errors(told) is expected
+    assert not has_errors(told | {"success_ms": None}), "a version that did not part them"
