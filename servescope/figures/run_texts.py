@@ -64,11 +64,12 @@ def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> unit
 
 
 def has_errors(result: Mapping[str, Any]) -> bool:
-    """Whether percentiles of a result are of errors in part, and those without them are known."""
+    """Whether percentiles of a result are of errors in part, and those of its successes are known."""
     timed_out = _timed_out(result)
     timed = int(result.get("answered") or 0) + timed_out
     errors = sum(_refused(result).values()) + timed_out
-    return errors >= _TELLING * timed > 0 and result.get(OF_SUCCESS) is not None
+    is_mixed = _TELLING * timed <= errors < timed
+    return is_mixed and result.get(OF_SUCCESS) is not None
 
 
 def timed_text(result: Mapping[str, Any]) -> str:

@@ -165,6 +165,7 @@ class RunEvidence:
     failed: Mapping[str, int] = field(default_factory=dict)  # by LoadOutcome, in lower case
     cancelled: int = 0
     server_errors: int = 0  # answers with a status of 5xx
+    client_errors: int = 0  # answers with a status of 4xx
     p50_s: float | None = None  # from the intended send
     p99_s: float | None = None
     naive_p99_s: float | None = None  # from the actual send

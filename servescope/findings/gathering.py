@@ -572,6 +572,7 @@ def _run(
         failed=told.get("failed") or {},
         cancelled=int(told.get("cancelled") or 0),
         server_errors=int((told.get("status_classes") or {}).get("5xx") or 0),
+        client_errors=int((told.get("status_classes") or {}).get("4xx") or 0),
         p50_s=_seconds(latency.get("p50")),
         p99_s=_seconds(latency.get("p99")),
         naive_p99_s=_seconds(naive.get("p99")),

@@ -41,6 +41,9 @@ UNLOADED: Final = 2.0
 """A server whose median answer takes less than so many times a fast one has no queue: it could take
 more at once."""
 
+TELLING: Final = 0.01
+"""From this share of refusals on a p99 may be one of a refusal."""
+
 _BRIEF: Final = 0.1
 """Up to this share of the schedule a median latency is taken as the time of those under way."""
 
@@ -91,6 +94,7 @@ def judge_run(run: RunEvidence) -> Iterator[Finding]:
         *_failures(run),
         *_messages(run),
         *_server_errors(run),
+        *_client_errors(run),
         *_rate(run),
         *_rules(run),
         *_lateness(run),
@@ -318,6 +322,22 @@ def _server_errors(run: RunEvidence) -> Iterator[Finding]:
             Figure("server errors", run.server_errors, "{request}"),
             Figure("answered", run.answered, "{request}"),
         )
+
+
+def _client_errors(run: RunEvidence) -> Iterator[Finding]:
+    """Answers that refuse what was asked for: how fast they came says little of the others."""
+    if not run.answered or run.client_errors < TELLING * run.answered:
+        return
+    were = "was a refusal" if run.client_errors == 1 else "were refusals"
+    yield _finding(
+        run,
+        Severity.NOTE,
+        "run-client-errors",
+        f"{run.client_errors:,} of {counted(run.answered, 'answer')} of {run.target} to the load "
+        f"generator {were} (4xx): what it asked for is not there, or it may not have it.",
+        Figure("client errors", run.client_errors, "{request}"),
+        Figure("answered", run.answered, "{request}"),
+    )
 
 
 def _rate(run: RunEvidence) -> Iterator[Finding]:

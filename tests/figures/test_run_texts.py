@@ -223,6 +223,7 @@ def test_latencies_say_how_many_of_their_answers_are_errors(statuses, timed_out,
         ({"200": 990, "500": 10}, 0, True),
         ({"200": 990}, 10, True),
         ({}, 0, False),
+        ({"404": 10}, 0, False),  # all of them are errors
     ],
 )
 def test_percentiles_stand_apart_as_soon_as_a_p99_may_be_one_of_an_error(

@@ -1000,6 +1000,22 @@ RUNS: Final = {
             )
         },
     ),
+    "every answer was a 404": Case(
+        run(client_errors=6_000),
+        {
+            "run-client-errors": (
+                "note",
+                (
+                    "6,000 of 6,000 answers of listener wsgi to the load generator were refusals "
+                    "(4xx): what it asked for is not there, or it may not have it."
+                ),
+            ),
+            "kept-up": ("good", "answered all 6,000 requests"),
+        },
+    ),
+    "hardly an answer was a 404": Case(
+        run(client_errors=59), {"kept-up": ("good", "answered all")}
+    ),
     "most that timed out had no connection": Case(
         Evidence(run=replace(OVERLOADED, never_sent=3_000)),
         {

@@ -61,7 +61,8 @@ SHOWN_ON = {
     "/load": "capacity-at-least capacity-found capacity-generator capacity-less-than "
     "capacity-undecided closed-model connections-limited fell-behind generator-busy generator-late "
     "generator-limited kept-up messages-failed nothing-sent rate-unknown requests-awaited "
-    "requests-failed rule-failed rule-unknown run-failed run-server-errors sent-by-others "
+    "requests-failed rule-failed rule-unknown run-client-errors run-failed run-server-errors "
+    "sent-by-others "
     "started-busy stopped-early waited-to-be-sent",
     "/ports": "accept-queue capacity-limit clients-left connection-limit held-in-kernel "
     "held-in-queue ports-unknown threads-busy threads-exhausted turned-away",
