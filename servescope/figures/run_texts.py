@@ -64,7 +64,7 @@ def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> unit
 
 
 def has_errors(result: Mapping[str, Any]) -> bool:
-    """Whether percentiles of a result are of errors in part, and those of its successes are known."""
+    """Whether percentiles of a result are in part of errors, and are known without these, too."""
     timed_out = _timed_out(result)
     timed = int(result.get("answered") or 0) + timed_out
     errors = sum(_refused(result).values()) + timed_out

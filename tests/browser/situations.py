@@ -850,8 +850,8 @@ SITUATIONS = (
             "Latency": {
                 "span-errors": Said(
                     "bad",
-                    r"^(?P<errors>\d+) of (?P<answers>\d+) answers of listener raising to all "
-                    r"clients in this span were server errors \(5xx\)",
+                    r"^(?P<errors>\d+) of all (?P<answers>\d+) answers of listener raising in this "
+                    r"span were server errors \(5xx\)",
                     lambda _facts, errors, answers: 0 < errors == answers,
                 )
             },
