@@ -144,17 +144,22 @@
     const age = newest.lag + (performance.now() - newest.at) / 1000;
     if (age > STALE_AFTER_S + delay) return { state: "late", text: `late by ${Math.round(age)} s` };
     if (isLive()) return { state: "live", text: "live" };
-    return { state: "live", text: scope.view.isPaused() ? "live, paused" : "past" };
+    return scope.view.isPaused() ? { state: "paused", text: "live, paused" } : { state: "past", text: "past" };
+  }
+
+  function sayStanding({ state, text }) {
+    document.documentElement.dataset.standing = state;
+    setText("#standing", text);
   }
 
   function showStanding() {
     countSilence();
-    const { state, text } = standing();
+    const found = standing();
+    const { state } = found;
     const { unknown, asOf } = reservation(state);
     const ages = Boolean(unknown) && isLive(); // a span of the past stays what it was
-    document.documentElement.dataset.standing = state;
+    sayStanding(found);
     document.documentElement.classList.toggle("not-current", ages);
-    setText("#standing", text);
     setText(".unknown-now", ages ? unknown : "");
     setText(".as-of", ages ? asOf : "");
     setText(".now-mark", asOf || "now");
@@ -188,7 +193,7 @@
 
   window.setInterval(showStanding, INTERVAL_MS);
   // A view that was paused, or goes on, is said so at once.
-  document.addEventListener("servescope:view", () => setText("#standing", standing().text));
+  document.addEventListener("servescope:view", () => sayStanding(standing()));
 
   // A callback that gets no answer says nothing: a click finds out whether there is a connection,
   // before the polls do.

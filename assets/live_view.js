@@ -118,6 +118,15 @@
     if (!chosen) return;
     const [inner, outer] = [chosen.getBoundingClientRect(), ranges.getBoundingClientRect()];
     ranges.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
+    showMore(ranges);
+  }
+
+  // Which edges of the ranges hide others: the style sheet lets these fade.
+  function showMore(ranges) {
+    if (!ranges) return;
+    const behind = ranges.scrollWidth - ranges.clientWidth - ranges.scrollLeft;
+    const more = [ranges.scrollLeft > 1 ? "before" : "", behind > 1 ? "behind" : ""];
+    ranges.dataset.more = more.filter(Boolean).join(" ");
   }
 
   // Show another span; host and comparison stay.
@@ -332,6 +341,7 @@
     writeUrl(false);
     document.dispatchEvent(new CustomEvent("servescope:span"));
   }
+    showMore(document.querySelector("#ranges:not([data-more])"));
 
   function setText(id, text) {
     const shown = document.getElementById(id);
@@ -428,6 +438,10 @@
   // A link within the app: to the page at hand without its filters, or to another view.
   window.addEventListener("_dashprivate_pushstate", () => {
     if (window.location.pathname === shownPath) setFilters();
+  const showMoreOf = ({ target }) => target.id === "ranges" && showMore(target);
+  document.addEventListener("scroll", showMoreOf, { capture: true, passive: true });
+  window.addEventListener("resize", () => showMore(document.getElementById("ranges")));
+
     takeView(new URLSearchParams(window.location.search));
   });
 

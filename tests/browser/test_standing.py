@@ -206,3 +206,26 @@ def test_scripts_that_load_slowly_are_no_server_that_does_not_answer(chromium, d
     opened.until("window.standings.includes('live')")
     assert "gone" not in page.evaluate("window.standings")
     page.close()
+
+
+SIGN = """() => { const style = getComputedStyle(document.querySelector(".standing .dot"));
+    return [style.borderRadius, style.borderStyle, style.borderWidth, style.backgroundColor,
+        style.clipPath].join(); }"""
+
+
+def test_the_sign_beside_past_and_paused_has_another_shape_than_that_of_live(open_page):
+    opened = open_page("/host").wait_drawn("host-cpu")
+    opened.until("document.getElementById('standing').textContent === 'live'")
+    signs = [opened.page.evaluate(SIGN)]
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('standing').textContent === 'live, paused'")
+    assert opened.page.evaluate("document.documentElement.dataset.standing") == "paused"
+    signs.append(opened.page.evaluate(SIGN))
+    opened.open("/host?from=now-10s&to=now-5s")
+    opened.until("document.getElementById('standing').textContent === 'past'")
+    assert opened.page.evaluate("document.documentElement.dataset.standing") == "past"
+    signs.append(opened.page.evaluate(SIGN))
+    assert len({sign.partition("rgb")[0] for sign in signs}) == len(signs), "not by colour alone"
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('standing').textContent === 'live'")
+    assert opened.page.evaluate(SIGN) == signs[0]

@@ -490,6 +490,37 @@ def test_an_earlier_span_is_drawn_dashed(open_page):
         said = earlier.first.text_content()
 
 
+HIDDEN_RANGES = """() => {
+    const outer = document.getElementById("ranges");
+    const { left, right } = outer.getBoundingClientRect();
+    const all = [...outer.querySelectorAll("label")].map(one => one.getBoundingClientRect());
+    return { before: all.some(one => one.left < left - 1),
+        behind: all.some(one => one.right > right + 1), mask: getComputedStyle(outer).maskImage };
+}"""
+RANGES_SAY = """more => document.getElementById("ranges").dataset.more === more"""
+
+
+def test_on_a_phone_the_edge_that_hides_ranges_fades(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+    opened.until(RANGES_SAY, "behind")
+    found = opened.page.evaluate(HIDDEN_RANGES)
+    assert (found["before"], found["behind"]) == (False, True)
+    assert "gradient" in found["mask"]
+    opened.page.locator("#ranges").evaluate("ranges => ranges.scrollLeft = 60")
+    opened.until(RANGES_SAY, "before behind")
+    opened.page.locator("#ranges").evaluate("ranges => ranges.scrollLeft = ranges.scrollWidth")
+    opened.until(RANGES_SAY, "before")
+    found = opened.page.evaluate(HIDDEN_RANGES)
+    assert (found["before"], found["behind"]) == (True, False)
+
+
+def test_a_wide_window_shows_all_ranges_and_no_edge_of_them_fades(open_page):
+    opened = open_page("/host").wait_drawn("host-cpu")
+    opened.until(RANGES_SAY, "")
+    found = opened.page.evaluate(HIDDEN_RANGES)
+    assert (found["before"], found["behind"]) == (False, False)
+
+
 NUMBERS = """[...document.querySelectorAll('#page *')]
   .filter(part => !part.closest('[data-of=now], .time-bar, .banner, .as-of, .live-graph, style'))
   .flatMap(part => [...part.childNodes])
