@@ -28,7 +28,7 @@ GRAPHS: Final = (
         "Connections past their handshake that neither side has closed. Each costs memory and a "
         "descriptor, and no thread.",
         lambda context, span, chosen: websocket.held_open(context, span, chosen[0]),
-        LinePlot(styles=theme.by_name, step_line=True, drop_idle=True),
+        LinePlot(listener_styles=theme.by_listener, step_line=True, drop_idle=True),
         EMPTY,
         ADVICE,
     ),

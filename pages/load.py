@@ -72,7 +72,7 @@ GRAPHS: Final = (
         "Accept queue, connections waiting",
         "Connections waiting to be accepted, by port; the deepest of each second.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
-        LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
+        LinePlot(listener_styles=theme.paired_listeners(), step_line=True),
         NO_LISTENER,
     ),
     LiveGraph(

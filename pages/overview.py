@@ -106,7 +106,7 @@ GRAPHS: Final = (
         "Connections the kernel has set up and the server has not yet accepted, by port; the "
         "deepest of each second. More than a few means the server cannot keep up.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
-        LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
+        LinePlot(listener_styles=theme.paired_listeners(), step_line=True),
         NO_LISTENER,
     ),
     LiveGraph(

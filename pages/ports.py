@@ -34,7 +34,10 @@ GRAPHS: Final = (
         "(dotted) the kernel drops new ones, whose clients try again after 1 s at the earliest. A "
         "port that listens no more is drawn where connections waited.",
         lambda context, span, _: ports.accept_queues(context, span),
-        LinePlot(styles=theme.paired((" backlog", "dot"), colours=theme.by_name), step_line=True),
+        LinePlot(
+            listener_styles=theme.paired_listeners((" backlog", "dot")),
+            step_line=True,
+        ),
         NO_LISTENER,
     ),
     LiveGraph(
@@ -54,7 +57,7 @@ GRAPHS: Final = (
         "Requests that each port answers. Those of a comparison are shown there alone, on the page "
         "Servers.",
         lambda context, span, _: traffic.by_listener(context, span),
-        LinePlot(styles=theme.by_name),
+        LinePlot(listener_styles=theme.by_listener),
         "No requests in this span.",
     ),
     LiveGraph(
@@ -64,7 +67,7 @@ GRAPHS: Final = (
         "that while a server works off requests, bytes that came before still show. Received "
         "dotted, sent solid.",
         lambda context, span, _: traffic.bytes_by_listener(context, span),
-        LinePlot(styles=theme.paired((" received", "dot"), colours=theme.by_name)),
+        LinePlot(listener_styles=theme.paired_listeners((" received", "dot"))),
         "No requests in this span.",
     ),
     LiveGraph(
@@ -76,8 +79,8 @@ GRAPHS: Final = (
         lambda context, span, _: ports.inside(context, span),
         LinePlot(
             unit="",
-            styles=theme.paired(
-                (" requests queued", "dot"), (" threads busy", "dash"), colours=theme.by_name
+            listener_styles=theme.paired_listeners(
+                (" requests queued", "dot"), (" threads busy", "dash")
             ),
             step_line=True,
         ),
@@ -90,7 +93,8 @@ GRAPHS: Final = (
         "any: those for which it had no room, and which it closed again.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(
-            styles=theme.paired((" turned away", "dash"), colours=theme.by_name), drop_idle=True
+            listener_styles=theme.paired_listeners((" turned away", "dash")),
+            drop_idle=True,
         ),
         "No new connections in this span.",
     ),

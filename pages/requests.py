@@ -109,7 +109,7 @@ GRAPHS: Final = (
         "All requests that ended, however they did, to the listener chosen above, or to all. "
         "Those of a comparison are shown there alone, on the page Servers.",
         lambda context, span, chosen: traffic.by_listener(context, span, chosen[0]),
-        LinePlot(styles=theme.by_name),
+        LinePlot(listener_styles=theme.by_listener),
         NO_REQUESTS,
         ADVICE,
     ),

@@ -71,7 +71,7 @@ GRAPHS: Final = (
         "Requests that each listener answered; a restart in place interrupts none. Servers of a "
         "comparison are shown in the comparison alone.",
         lambda context, span, _: traffic.by_listener(context, span),
-        LinePlot(styles=theme.by_name),
+        LinePlot(listener_styles=theme.by_listener),
         "No requests in this span.",
     ),
     LiveGraph(
@@ -81,7 +81,8 @@ GRAPHS: Final = (
         "each time. Dashed, where there are any: those for which there was no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(
-            styles=theme.paired((" turned away", "dash"), colours=theme.by_name), drop_idle=True
+            listener_styles=theme.paired_listeners((" turned away", "dash")),
+            drop_idle=True,
         ),
         "No new connections in this span.",
     ),

@@ -58,6 +58,7 @@ class CollectorStatus:
     store_problem: str = ""  # why the store took nothing at the last tick; empty when it did
     source_problem: str = ""  # the last failure of a source
     ring_problem: str = ""  # files that are no rings
+    listeners: frozenset[str] = frozenset()  # names of listeners and apps in the rings of requests
     clock_jump: str = ""  # the last time the wall clock moved by other than the time that passed
 
 
@@ -142,6 +143,7 @@ class Collector:
             records=self.status.records + counted[0],
             lost=self.status.lost + counted[1],
             rings=len(rings.records),
+            listeners=_named(rings),
             store_problem="",
             ring_problem="; ".join(rings.problems.values()),
         )
@@ -247,3 +249,14 @@ class Collector:
             second.gauges[key] = round(sample.value, _RATIO_DIGITS) if is_ratio else sample.value
         else:
             second.count(key, sample.value)
+
+
+def _named(rings: RingFolder) -> frozenset[str]:
+    """The names of listeners and apps in the rings of requests; number 0 is that of none."""
+    return frozenset(
+        name
+        for ring in rings.records.values()
+        if ring.reader.header.kind != RingKind.LOAD
+        for number, name in ring.reader.listeners.items()
+        if number
+    )

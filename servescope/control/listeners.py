@@ -12,11 +12,12 @@ import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from servescope.records.colour_places import free_place, needs_place
 from servescope.records.listeners import ListenerOverrides, ListenerStatus
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from servescope.store.sqlite.database import Database
 
@@ -61,8 +62,17 @@ class Listeners:
                     for position, one in enumerate(statuses)
                 ],
             )
+            _give_places(connection, [one.name for one in statuses])
 
         self._database.write(change)
+
+    def give_places(self, names: Iterable[str]) -> None:
+        """Give each name that has none a place among the colours; one that has one keeps it."""
+        self._database.write(lambda connection: _give_places(connection, names))
+
+    def places(self) -> dict[str, int]:
+        """The place of each listener and app among the colours, by its name."""
+        return self._database.read(_places)
 
     def heartbeat(self, owner: int, now_s: float) -> None:
         """Keep the statuses of a process that serves on its own fresh."""
@@ -121,6 +131,18 @@ class Listeners:
                 "DELETE FROM listener_wish WHERE name = ?", (name,)
             )
         )
+
+
+def _places(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute("SELECT name, place FROM colour_place"))
+
+
+def _give_places(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+    known = _places(connection)
+    for name in filter(needs_place, names):
+        if name not in known:
+            known[name] = free_place(name, known.values())
+            connection.execute("INSERT INTO colour_place VALUES (?, ?)", (name, known[name]))
 
 
 def _write_overrides(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from servescope.figures.theme import Figure, Style
     from servescope.queries.rows import Lines
 
+    ListenerStyles = Callable[[Sequence[str], Mapping[str, int]], list[Style]]
+
 Shape = dict[str, Any]
 """The part of a figure that a delta must fit: JSON, sent to the browser and back in the cursor."""
 
@@ -42,15 +44,17 @@ class LinePlot:
     `first` come first, in this order. Lines without a value are left out, unless none has one or
     with `keep_empty`; with `drop_idle` those that stay zero too, and of those in `seldom` always.
     Lines that `idle_as` gives one name are dropped together or not at all: of an interface that
-    only receives, the graph says that it sends nothing. Stacked values travel as `customdata`, and
-    the browser adds them up: Plotly's own stacking closes gaps. `meta` of layout and traces is what
-    the browser reads values by (`assets/graph_legend.js`).
+    only receives, the graph says that it sends nothing. `listener_styles` stand in place of
+    `styles` for lines of listeners: they get the places of these, too. Stacked values travel as
+    `customdata`, and the browser adds them up: Plotly's own stacking closes gaps. `meta` of layout
+    and traces is what the browser reads values by (`assets/graph_legend.js`).
     """
 
     stacked: bool = False
     unit: str | None = None
     most: float | None = None
     styles: Callable[[Sequence[str]], list[Style]] = theme.by_meaning
+    listener_styles: ListenerStyles | None = None
     step_line: bool = False  # a value holds until the next: counts of things
     drop_idle: bool = False
     idle_as: Callable[[str], str] = str
@@ -80,7 +84,7 @@ class LinePlot:
             self._trace(name, style)
             | self._values(x, rows.values[index[name]], scale.factor)
             | {"meta": _meta(rows, index[name])}
-            for name, style in zip(names, self.styles(names), strict=True)
+            for name, style in zip(names, self._styles(rows, names), strict=True)
         ]
         axis = theme.value_axis("" if self.log else scale.suffix, most=self.most, log=self.log)
         meta = units.reading(self._unit(rows), self._read_in(rows), log=self.log)
@@ -115,11 +119,10 @@ class LinePlot:
 
         The browser has their values: it reads them off the points.
         """
-        del rows
         names: list[str] = shape["names"]
         return [
             {"name": name, "colour": style.colour, "dash": style.dash}
-            for name, style in zip(names, self.styles(names), strict=True)
+            for name, style in zip(names, self._styles(rows, names), strict=True)
         ]
 
     def earlier(self, rows: Lines, shape: Shape, later_s: int) -> list[Figure]:
@@ -129,7 +132,8 @@ class LinePlot:
         names = [name for name in shape["names"] if name in known]
         if not names:
             return []
-        styles = dict(zip(shape["names"], self.styles(shape["names"]), strict=True))
+        drawn = self._styles(rows, shape["names"])
+        styles = dict(zip(shape["names"], drawn, strict=True))
         lines = [
             (name, known[name], styles[name].colour, _meta(rows, rows.names.index(name)))
             for name in names
@@ -162,6 +166,11 @@ class LinePlot:
             if _has_value(row)
             and (self.idle_as(name) in moving or not (self.drop_idle or name in self.seldom))
         }
+
+    def _styles(self, rows: Lines, names: Sequence[str]) -> list[Style]:
+        if self.listener_styles is None:
+            return self.styles(names)
+        return self.listener_styles(names, rows.places or {})
 
     def _unit(self, rows: Lines) -> str:
         return rows.unit if self.unit is None else self.unit

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import cycle, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
+
+from servescope.records.colour_places import BUNDLED, COLOURS, suggested_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Figure = dict[str, Any]
 """A Plotly figure as plain data: `{"data": [...], "layout": {...}}`."""
@@ -47,7 +49,10 @@ NAMED: Final = (
     "#8d7fb5",
     "#b0705f",
 )
-"""For names that have one colour on all pages; without those of the bundled listeners."""
+"""For names that have one colour on all pages, COLOURS of them; without those of the bundled
+listeners."""
+
+NO_PLACES: Final[Mapping[str, int]] = MappingProxyType({})
 
 MEANINGS: Final = {
     "1xx": VIOLET,
@@ -92,6 +97,9 @@ MEANINGS: Final = {
     "time_wait": GREY,
     "listen": TEAL,
 }
+_LISTENERS: Final = (*BUNDLED, "comparison")
+"""Those whose colour is a meaning: to a listener that somebody calls `app` no other one is."""
+
 _CLOCK: Final = [
     {"dtickrange": [None, 30_000], "value": "%H:%M:%S"},  # 60,000 is the next that Plotly takes
     {"dtickrange": [60_000, 86_400_000], "value": "%H:%M"},
@@ -130,16 +138,39 @@ def by_meaning(names: Sequence[str]) -> list[Style]:
 
 
 def by_name(names: Sequence[str]) -> list[Style]:
-    """One colour a name in every graph of every page: for listeners and routes.
+    """One colour a name in every graph of every page: for routes.
 
     Two names that share a colour differ by their dashes within a graph.
     """
-    seen: dict[str, int] = {}
+    return _told_apart((MEANINGS.get(name) or NAMED[suggested_place(name)], 0) for name in names)
+
+
+def by_listener(names: Sequence[str], places: Mapping[str, int] = NO_PLACES) -> list[Style]:
+    """One colour a listener or app in every graph of every page, by its place among the colours.
+
+    One without a place, as of another host, has the colour that its name suggests. Two that share a
+    colour differ by their dashes.
+    """
+    return _told_apart(_colour_of(name, places) for name in names)
+
+
+def _colour_of(listener: str, places: Mapping[str, int]) -> tuple[str, int]:
+    """The colour of a listener, and how often all colours were given before."""
+    if listener in _LISTENERS:
+        return MEANINGS[listener], 0
+    turn, place = divmod(places.get(listener, suggested_place(listener)), COLOURS)
+    return NAMED[place], turn
+
+
+def _told_apart(wanted: Iterable[tuple[str, int]]) -> list[Style]:
+    """Each in its colour, with the dash of its turn, or with the next one that is free there."""
+    taken: set[tuple[str, int]] = set()
     styles = []
-    for name in names:
-        colour = MEANINGS.get(name) or NAMED[crc32(name.encode()) % len(NAMED)]
-        nth = seen.get(colour, 0)
-        seen[colour] = nth + 1
+    for colour, turn in wanted:
+        nth = turn
+        while (colour, nth) in taken:
+            nth += 1
+        taken.add((colour, nth))
         styles.append(Style(colour, _DASHES[nth % len(_DASHES)]))
     return styles
 
@@ -151,40 +182,51 @@ def in_order(names: Sequence[str]) -> list[Style]:
 
 def by_status(names: Sequence[str]) -> list[Style]:
     """Status codes in the colour of their class; several of one class differ by their dashes."""
-    seen: dict[str, int] = {}
-    styles = []
-    for name in names:
-        colour = MEANINGS.get(name) or MEANINGS.get(f"{name[:1]}xx", GREY)
-        nth = seen.get(colour, 0)
-        seen[colour] = nth + 1
-        styles.append(Style(colour, _DASHES[nth % len(_DASHES)]))
-    return styles
+    return _told_apart(
+        (MEANINGS.get(name) or MEANINGS.get(f"{name[:1]}xx", GREY), 0) for name in names
+    )
 
 
-def paired(
-    *dashes: tuple[str, str], colours: Callable[[Sequence[str]], list[Style]] = by_meaning
-) -> Callable[[Sequence[str]], list[Style]]:
+def paired(*dashes: tuple[str, str]) -> Callable[[Sequence[str]], list[Style]]:
     """Lines that share a first word share a colour; `dashes` maps the rest of the name to a dash.
 
-    E.g. `paired((" backlog", "dot"))`: `5555 waiting` solid and `5555 backlog` dotted, in one
-    colour.
+    E.g. `paired((" highest", "dot"))`: `CPU` solid and `CPU highest` dotted, in one colour.
+    """
+    return lambda names: _in_pairs(names, dashes, by_meaning)
+
+
+def paired_listeners(
+    *dashes: tuple[str, str],
+) -> Callable[[Sequence[str], Mapping[str, int]], list[Style]]:
+    """The same of lines whose first word is a listener's name, in its colour.
+
+    Of a listener whose colour was given before, each dash has its long form.
     """
 
-    def styles(names: Sequence[str]) -> list[Style]:
-        stems = sorted({name.partition(" ")[0] for name in names})
-        colour_of = {stem: style.colour for stem, style in zip(stems, colours(stems), strict=True)}
-        return [
-            Style(
-                colour_of[name.partition(" ")[0]],
-                next((dash for ending, dash in dashes if name.endswith(ending)), "solid"),
-            )
-            for name in names
-        ]
+    def styles(names: Sequence[str], places: Mapping[str, int]) -> list[Style]:
+        return _in_pairs(names, dashes, lambda stems: by_listener(stems, places))
 
     return styles
+
+
+def _in_pairs(
+    names: Sequence[str],
+    dashes: Sequence[tuple[str, str]],
+    colours: Callable[[Sequence[str]], list[Style]],
+) -> list[Style]:
+    stems = sorted({name.partition(" ")[0] for name in names})
+    style_of = dict(zip(stems, colours(stems), strict=True))
+    found = []
+    for name in names:
+        of_stem = style_of[name.partition(" ")[0]]
+        dash = next((dash for ending, dash in dashes if name.endswith(ending)), "solid")
+        is_first = of_stem.dash == "solid"
+        found.append(Style(of_stem.colour, dash if is_first else _LONG_FORMS[dash]))
+    return found
 
 
 _DASHES: Final = ("solid", "dot", "dash", "longdash", "dashdot")
+_LONG_FORMS: Final = {"solid": "longdash", "dot": "dashdot", "dash": "longdashdot"}
 
 
 def _series(colours: Sequence[str]) -> Iterator[Style]:

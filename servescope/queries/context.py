@@ -157,6 +157,10 @@ class ProcessContext:
         """The listeners as the leader last wrote them."""
         return self.snapshots.get("listeners", self.control.listeners.statuses)
 
+    def colour_places(self) -> dict[str, int]:
+        """The places of listeners and apps among the colours, as `records.colour_places` says."""
+        return self.snapshots.get("colour places", self.control.listeners.places)
+
     def instances(self, now_s: float) -> int:
         """How many dashboard processes share the data folder."""
         return len(self.snapshots.get("instances", lambda: self.control.instances.alive(now_s)))

@@ -127,6 +127,11 @@ def taken(lines: Lines, order: Sequence[int]) -> Lines:
     )
 
 
+def of_listeners(context: QueryContext, lines: Lines) -> Lines:
+    """The same lines, each with the colour that its listener has in all graphs."""
+    return replace(lines, places=context.process.colour_places())
+
+
 def renamed(lines: Lines, form: str) -> Lines:
     """The same lines with each name put into `form`, e.g. `"{} received"`."""
     return replace(lines, names=tuple(form.format(name) for name in lines.names))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.queries.lines import joined, lines_by_label, renamed, selected
+from servescope.queries.lines import joined, lines_by_label, of_listeners, renamed, selected
 from servescope.queries.rows import Lines, PortRow
 from servescope.records.listeners import ListenerState
 from servescope.sampling.owners import listening_table
@@ -71,7 +71,7 @@ def accept_queues(context: QueryContext, span: Span) -> Lines:
 def accept_queue_depths(context: QueryContext, span: Span) -> Lines:
     """Deepest accept queue of each of our ports; see `_of_interest` and `_by_port`."""
     found = _by_port(context, span, catalog.ACCEPT_QUEUE_DEPTH)
-    return selected(found, _of_interest(found))
+    return of_listeners(context, selected(found, _of_interest(found)))
 
 
 def _by_port(context: QueryContext, span: Span, metric: str) -> Lines:
@@ -124,7 +124,7 @@ def opened_by_listener(context: QueryContext, span: Span) -> Lines:
         )
         for metric in (catalog.NEW_CONNECTIONS, catalog.TURNED_AWAY)
     )
-    return joined([opened, renamed(turned_away, "{} turned away")])
+    return of_listeners(context, joined([opened, renamed(turned_away, "{} turned away")]))
 
 
 def inside(context: QueryContext, span: Span) -> Lines:
@@ -137,12 +137,8 @@ def inside(context: QueryContext, span: Span) -> Lines:
         (catalog.QUEUED_REQUESTS, Aggregation.MAX, "{} requests queued"),
         (catalog.BUSY_THREADS, Aggregation.AVG, "{} threads busy"),
     )
-    return joined(
-        [
-            renamed(
-                lines_by_label(context, span.query(metric, by=("listener",)), aggregation, ""),
-                form,
-            )
-            for metric, aggregation, form in wanted
-        ]
-    )
+    parts = []
+    for metric, aggregation, form in wanted:
+        query = span.query(metric, by=("listener",))
+        parts.append(renamed(lines_by_label(context, query, aggregation, ""), form))
+    return of_listeners(context, joined(parts))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -22,6 +24,8 @@ class Lines:
     of requests, of which some steps have more than others; empty: of none. `requests` (N, T): of
     how many requests each value is, where it is a percentile. `bounds` (N, T): which values are
     lower bounds, for so many requests timed out that the percentile is one of them; None: none is.
+    `places`: of lines of listeners, each named or begun by its listener's name, the places of these
+    among the colours (see `records.colour_places`).
     """
 
     times: NDArray[np.int64]
@@ -32,6 +36,7 @@ class Lines:
     without_mean: tuple[bool, ...] = ()
     requests: NDArray[np.float64] | None = None
     bounds: NDArray[np.bool_] | None = None
+    places: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import supported_quantiles
-from servescope.queries.lines import joined, lines_by_label, renamed, taken
+from servescope.queries.lines import joined, lines_by_label, of_listeners, renamed, taken
 from servescope.queries.request_words import (
     NO_ANSWER,
     is_unanswered,
@@ -173,7 +173,7 @@ def answered(context: QueryContext, span: Span, where: Labels = ()) -> Lines:
 
 def by_listener(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second of each listener."""
-    return _rate_by(context, span, LISTENER, listener)
+    return of_listeners(context, _rate_by(context, span, LISTENER, listener))
 
 
 def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -212,7 +212,9 @@ def bytes_by_listener(context: QueryContext, span: Span) -> Lines:
         lines_by_label(context, span.query(metric, by=(LISTENER,)), Aggregation.RATE, "By/s")
         for metric in (catalog.BYTES_RECEIVED, catalog.BYTES_SENT)
     )
-    return joined([renamed(received, "{} received"), renamed(sent, "{} sent")])
+    return of_listeners(
+        context, joined([renamed(received, "{} received"), renamed(sent, "{} sent")])
+    )
 
 
 def route_totals(context: QueryContext, span: Span, listener: str = "") -> TotalResult:

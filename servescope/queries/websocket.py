@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.queries.lines import lines_by_label, named_lines
+from servescope.queries.lines import lines_by_label, named_lines, of_listeners
 from servescope.queries.rows import Lines
 from servescope.queries.traffic import LISTENER, STATUS, of_listener
 from servescope.store.query import Aggregation
@@ -27,7 +27,7 @@ _DIRECTIONS: Final = {"received": "receive", "sent": "transmit"}
 def held_open(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """WebSockets held open, by listener."""
     query = span.query(catalog.WEBSOCKETS_OPEN, by=(LISTENER,), where=of_listener(listener))
-    return lines_by_label(context, query, Aggregation.MAX, "{connection}")
+    return of_listeners(context, lines_by_label(context, query, Aggregation.MAX, "{connection}"))
 
 
 def messages(context: QueryContext, span: Span, listener: str = "") -> Lines:

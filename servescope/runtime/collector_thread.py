@@ -70,6 +70,7 @@ class CollectorThread:
         ]
         self._collector = Collector(store, folder / RINGS, [self._host_samples, samples])
         self._written_clock_jump = ""
+        self._coloured: frozenset[str] = frozenset()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._collect, name="collector", daemon=True)
 
@@ -103,6 +104,7 @@ class CollectorThread:
             try:
                 self._collector.tick(time.time_ns(), time.monotonic())
                 self._write_clock_jump()
+                self._give_colours()
             except Exception:
                 # The boundary of the collector's loop: a defect must not end the recording.
                 logger.exception("the collector failed in this second")
@@ -114,6 +116,14 @@ class CollectorThread:
             with suppress(StoreFullError):  # told at a later tick, when there is room
                 self._control.events.add(Event(EventKind.STORE, time.time(), jump))
                 self._written_clock_jump = jump
+
+    def _give_colours(self) -> None:
+        """Give the apps that record under other servers a place among the colours as they come."""
+        names = self._collector.status.listeners
+        if not names <= self._coloured:
+            with suppress(StoreFullError):  # given at a later tick, when there is room
+                self._control.listeners.give_places(sorted(names))
+                self._coloured = names
 
     def _host_samples(self) -> Iterable[Sample]:
         return timed(self._samplers)

@@ -9,6 +9,7 @@ from urllib.request import urlopen
 import pytest
 
 from servescope.actions.hostable_apps import BUNDLED_WSGI
+from servescope.records.colour_places import suggested_place
 from servescope.records.listeners import ListenerState
 from tests.ports import free_port
 from tests.processes import eventually
@@ -192,3 +193,31 @@ def test_no_advice_leads_to_a_listener_while_none_runs(open_page):
     for graph in ("ports-queues", "ports-inside"):
         note = f"document.querySelector('#{graph} .live-graph-note').textContent"
         opened.until(f"told => {note} === told", "No listener was measured in this span.")
+def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, dashboard):
+    names = ("books", "notes")
+    assert len({suggested_place(name) for name in names}) == 1
+    with closing(dashboard.control) as control, ExitStack() as until_then:
+        for name in names:
+            until_then.callback(control.listeners.discard_overrides, name)
+            control.listeners.change_overrides(
+                name, lambda before: replace(before, is_added=True, app=BUNDLED_WSGI, port=0)
+            )
+            eventually(lambda name=name: states(control).get(name) is RUNNING)
+        ports = {one.name: one.port for one in control.listeners.statuses()}
+        for name in names:
+            with urlopen(f"http://127.0.0.1:{ports[name]}/", timeout=20) as answer:
+                assert answer.status == 200
+        opened = open_page("/ports").wait_drawn("ports-requests", "ports-bytes")
+        there = f"names => names.every(name => ({COLOURS})('ports-requests-legend')[name])"
+        opened.until(there, list(names))
+        colours = opened.page.evaluate(COLOURS, "ports-requests-legend")
+        bundled = {colours[name] for name in ALL if name in colours}
+        mine = [colours[name] for name in names]
+        assert len({*mine} - bundled) == len(names)
+        for graph, ending in (("ports-bytes", " sent"), ("ports-inside", " connections open")):
+            found = opened.page.evaluate(COLOURS, f"{graph}-legend")
+            assert [found[f"{name}{ending}"] for name in names] == mine
+        until_then.close()
+        eventually(lambda: not {*names} & states(control).keys())
+
+

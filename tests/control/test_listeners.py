@@ -39,6 +39,22 @@ def test_listeners_of_a_process_stand_beside_the_leaders_while_it_is_seen(contro
     assert [one.name for one in other.listeners.statuses(now_s=107)] == ["files"]
 
 
+def test_a_name_keeps_its_place_among_the_colours_whoever_comes_and_goes(control, other):
+    control.listeners.write_statuses([listener("wsgi"), listener("shop")])
+    first = other.listeners.places()
+    assert first.keys() == {"shop"}, "a bundled one has a colour of its own"
+    other.listeners.write_statuses([listener("admin"), listener("learn")], owner=77)
+    both = control.listeners.places()
+    assert both.keys() == {"shop", "admin"}
+    assert both["shop"] == first["shop"] != both["admin"], "their letters suggest one place"
+    control.listeners.write_statuses([listener("wsgi")])
+    other.listeners.give_places(["books", "shop"])
+    control.listeners.write_statuses([listener("wsgi"), listener("admin"), listener("shop")])
+    known = other.listeners.places()
+    assert {name: known[name] for name in both} == both
+    assert len(set(known.values())) == len(known) == 3
+
+
 def test_overrides_are_changed_from_any_process_and_discarded(control, other):
     assert control.listeners.overrides() == {}
     control.listeners.change_overrides(

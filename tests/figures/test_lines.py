@@ -268,15 +268,37 @@ def test_no_rows_make_an_empty_figure(plot):
 
 
 def test_a_listener_has_one_colour_whoever_stands_beside_it():
-    alone = theme.by_name(["shop"])[0].colour
+    alone = theme.by_listener(["shop"])[0].colour
     for others in (["wsgi", "shop"], ["a", "shop", "z"], ["shop", "files", "asgi"]):
-        styles = dict(zip(others, theme.by_name(others), strict=True))
+        styles = dict(zip(others, theme.by_listener(others), strict=True))
         assert styles["shop"].colour == alone
         assert len(set(styles.values())) == len(others), "told apart within a graph"
     ports = ("shop :8003 waiting", "wsgi :8000 waiting", "shop :8003 backlog")
-    styles = theme.paired((" backlog", "dot"), colours=theme.by_name)(ports)
+    styles = theme.paired_listeners((" backlog", "dot"))(ports, {})
     assert styles[0].colour == styles[2].colour == alone
     assert styles[1].colour == theme.MEANINGS["wsgi"]
+
+
+def test_listeners_differ_by_their_places_also_in_pairs():
+    names = ("shop sent", "admin sent", "late sent", "shop received", "late received")
+    places = {"shop": 6, "admin": 7, "late": 16}
+    rows = replace(lines([10], **{name: [1.0] for name in names}), places=places)
+    plot = LinePlot(listener_styles=theme.paired_listeners((" received", "dot")))
+    found = plot.legend(rows, plot.shape(rows))
+    shop, admin, late, shop_received, late_received = (
+        (one["colour"], one["dash"]) for one in found
+    )
+    assert shop == (theme.NAMED[6], "solid")
+    assert admin == (theme.NAMED[7], "solid"), "whatever its letters suggest"
+    assert late == (theme.NAMED[6], "longdash"), "its colour comes again"
+    assert shop_received == (theme.NAMED[6], "dot")
+    assert late_received == (theme.NAMED[6], "dashdot")
+
+
+def test_a_listener_whose_name_means_something_elsewhere_is_told_from_the_bundled_ones():
+    meant = [name for name in theme.MEANINGS if name not in ("files", "wsgi", "asgi", "comparison")]
+    bundled = {theme.MEANINGS[name] for name in ("files", "wsgi", "asgi")}
+    assert bundled.isdisjoint(style.colour for style in theme.by_listener(meant))
 
 
 def test_names_that_share_a_colour_differ_by_their_dashes():

@@ -66,11 +66,13 @@ def test_a_listener_has_its_one_colour_in_every_graph_by_listener(pages):
         if "by listener" in graph.title
     ]
     assert {graph.id for graph in graphs} >= {"ports-bytes", "servers-rate", "websocket-open"}
-    names = ("books", "shop", "wsgi")
-    expected = {name: style.colour for name, style in zip(names, theme.by_name(names), strict=True)}
+    names = ("books", "shop", "wsgi", "app")
+    expected = {
+        name: style.colour for name, style in zip(names, theme.by_listener(names), strict=True)
+    }
     for graph in graphs:
         for alone in names:
-            (style,) = graph.plot.styles([alone])
+            (style,) = graph.plot.listener_styles([alone], {})
             assert style.colour == expected[alone], graph.id
 
 

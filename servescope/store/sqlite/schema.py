@@ -55,6 +55,9 @@ TABLES: Final = (
         owner INTEGER NOT NULL, position INTEGER NOT NULL, seen_s REAL NOT NULL,
         status TEXT NOT NULL, PRIMARY KEY (owner, position)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS listener_wish (name TEXT PRIMARY KEY, wish TEXT NOT NULL)",
+    # The places of listeners and apps among the colours; see `records.colour_places`.
+    """CREATE TABLE IF NOT EXISTS colour_place (
+        name TEXT PRIMARY KEY, place INTEGER NOT NULL UNIQUE) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS load_run (
         id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
