@@ -10,7 +10,7 @@ from dash import Input, Output, callback, html
 from components import access, forms, start_button
 from components.findings import verdict
 from components.help import attributes
-from components.listener_choices import choices, preferred
+from components.listener_choices import choices, hint, preferred
 from components.load_form import room_for
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.panels import panel
@@ -96,6 +96,7 @@ def capacity_panel(
         forms.form(fields, ANSWER, "capacity-start"),
         start_actions("capacity", "Find", "Stop", answer_id=ANSWER, why_not=why_not),
         html.Div(id="capacity-now"),
+        hint("capacity", listeners),
         wide=True,
         panel_id="capacity",
     )

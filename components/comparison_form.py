@@ -15,6 +15,8 @@ from servescope.records.listeners import ConcurrencyModel
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dash.development.base_component import Component
+
     from servescope.actions.compared_endpoints import ComparedEndpoint
 
 FIELDS: Final = (
@@ -46,9 +48,11 @@ def comparison_form(
     why_not: str,
     *,
     has_hosts: bool = False,
+    told: Component | None = None,
 ) -> html.Div:
     """The form; `standing` are listeners, apps and named hosts, as `load_form.aims` has them.
 
+    `told` says why some of them cannot be chosen.
     When `why_not` says something, it is shown and nothing can be started.
     """
     first = next(iter(endpoints.values()))
@@ -113,6 +117,7 @@ def comparison_form(
     return html.Div(
         [
             html.Div(forms.form(fields, ANSWER, "compare-start"), className="server-form"),
+            told,
             start_actions(
                 "compare", "Compare", "Stop comparing", answer_id=ANSWER, why_not=why_not
             ),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from dash import dcc
+from dash import dcc, html
 
 from components.path_prefix import below_prefix
 from servescope.records.listeners import ListenerState
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from servescope.records.listeners import ListenerStatus
+
+PANEL: Final = "listeners"
+"""The id of the panel in which listeners are started, on the page Servers."""
 
 
 def standing(statuses: Iterable[ListenerStatus]) -> list[ListenerStatus]:
@@ -44,8 +47,11 @@ def preferred(statuses: Iterable[ListenerStatus], name: str) -> str:
     return name if name in names or not names else names[0]
 
 
-def not_running(statuses: Iterable[ListenerStatus]) -> list[Any]:
-    """Which of them do not run, and where that is changed; nothing where all do."""
+def not_running(statuses: Iterable[ListenerStatus], *, is_here: bool = False) -> list[Any]:
+    """Which of them do not run, and where that is changed; nothing where all do.
+
+    `is_here`: it is changed on the page at hand.
+    """
     of_state: dict[ListenerState, list[str]] = {}
     for one in standing(statuses):
         if one.state is not ListenerState.RUNNING:
@@ -59,6 +65,27 @@ def not_running(statuses: Iterable[ListenerStatus]) -> list[Any]:
         for state, names in of_state.items()
     )
     stopped = of_state.get(ListenerState.STOPPED, [])
-    way = f"start {'it' if len(stopped) == 1 else 'them'}" if len(of_state) == 1 else ""
-    way = f"{way} on" if stopped and way else "see"
-    return [f"{told}: {way} the page ", dcc.Link("Servers", href=below_prefix("/servers")), "."]
+    is_all = len(of_state) == 1 and bool(stopped)  # else not all of them can be started
+    way = f"start {'it' if len(stopped) == 1 else 'them'}" if is_all else "see"
+    if is_here:
+        panel = html.A("Listeners", href=f"#{PANEL}")
+        return [f"{told}: {way} {'in ' if is_all else ''}the panel ", panel, "."]
+    page = dcc.Link("Servers", href=below_prefix("/servers"))
+    return [f"{told}: {way} {'on ' if is_all else ''}the page ", page, "."]
+
+
+def hint(prefix: str, statuses: Iterable[ListenerStatus], *, is_here: bool = False) -> html.P:
+    """Why some choices of the form with this prefix cannot be chosen; see `not_running`."""
+    told = not_running(statuses, is_here=is_here)
+    return html.P(told, id=_hint(prefix), className="choices-hint dimmed")
+
+
+def hint_props(
+    prefix: str, statuses: Iterable[ListenerStatus], *, is_here: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Properties of `hint`, as of now."""
+    return {_hint(prefix): {"children": not_running(statuses, is_here=is_here)}}
+
+
+def _hint(prefix: str) -> str:
+    return f"{prefix}-not-running"

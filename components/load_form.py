@@ -14,7 +14,7 @@ from dash import ClientsideFunction, Input, Output, State, clientside_callback, 
 
 from components import forms
 from components.help import attributes
-from components.listener_choices import choices, not_running, preferred
+from components.listener_choices import choices, hint, preferred
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.start_button import start_actions
 from components.status import sentence
@@ -51,7 +51,6 @@ SCHEDULE: Final = {
 }
 """Ids of the fields that some schedules have, and what a request calls them."""
 
-NOT_RUNNING: Final = "load-not-running"
 FILE: Final = "load-file"
 SHOW: Final = "load-show-file"
 RECORD: Final = "load-record"
@@ -126,7 +125,7 @@ def load_form(
     return html.Div(
         [
             forms.form(fields, ANSWER, "load-start"),
-            html.P(not_running(listeners), id=NOT_RUNNING, className="dimmed"),
+            hint("load", listeners),
             start_actions("load", "Start", "Stop", answer_id=ANSWER, why_not=why_not),
         ],
         id="load-form",

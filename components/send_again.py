@@ -10,7 +10,7 @@ from dash import Input, Output, State, callback, dcc, html
 
 from components import access, captured_request, panels
 from components.action_bar import action_bar
-from components.listener_choices import choices, standing
+from components.listener_choices import choices, hint, standing
 from components.one_request import address_of
 from components.status import sentence
 from components.tables import figure_table
@@ -69,6 +69,7 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
             ),
             className="actions",
         ),
+        hint("again", listeners),
         dmc.Checkbox(
             id="again-confirmed",
             label=f"Send it although {row.method} may change something",

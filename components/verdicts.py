@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, callback, html, no_update
 
 from components import access, forms, start_button, two_runs_choice
-from components.listener_choices import choices, preferred
+from components.listener_choices import choices, hint, preferred
 from components.load_form import room_for
 from components.load_run import DEFAULT_REQUEST
 from components.panels import panel
@@ -124,6 +124,7 @@ def verdict_panel(
         "Is it slower?",
         HELP,
         forms.form(fields, ANSWER, "verdict-start"),
+        hint("verdict", listeners),
         start_actions("verdict", "Judge", "Stop", answer_id=ANSWER, why_not=why_not),
         two_runs_choice.two_runs_choice(),
         html.Div(id="verdict-now"),

@@ -20,7 +20,7 @@ from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.findings import verdict
 from components.help import NO_LISTENER
-from components.listener_choices import choices, not_running
+from components.listener_choices import choices, hint_props
 from components.live import VIEW, LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
 from components.run_file_opener import run_file_opener
@@ -150,7 +150,9 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
             "data": aims,
             "label": load_form.aim_label(apps, hosts),
         },
-        load_form.NOT_RUNNING: {"children": not_running(listeners)},
+        **hint_props("load", listeners),
+        **hint_props("capacity", listeners),
+        **hint_props("verdict", listeners),
         "load-standing": {"children": verdict(standing(context, span), "/load")},
         "load-now": {"children": shown},
         "load-history": panels.grid_rows(

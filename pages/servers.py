@@ -32,7 +32,7 @@ from components import (
     start_button,
 )
 from components.access import dashboard, why_not
-from components.listener_choices import choices
+from components.listener_choices import PANEL, choices, hint, hint_props
 from components.listeners import reach_notes
 from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
@@ -106,6 +106,7 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
         "server-cards": {"children": server_form.server_cards(listeners, access.visitor())},
         "server-notes": {"children": reach_notes(listeners, access.visitor())},
         comparison_form.LISTENERS: {"data": _loadable(context, listeners)},
+        **hint_props("compare", listeners, is_here=True),
         server_form.VALUES: {"children": server_form.shown_values(listeners)},
         server_form.CHOSEN: {"data": server_form.changeable(listeners)},
     }
@@ -315,6 +316,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
                 forms.answer_place(server_form.CARDS_ANSWER),
                 className="cards-answer",
             ),
+            panel_id=PANEL,
             of_now=True,
         ),
         panels.panel(
@@ -343,6 +345,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
                 _loadable(board.context, listeners),
                 reason,
                 has_hosts=bool(board.settings.load_hosts),
+                told=hint("compare", listeners, is_here=True),
             ),
             dmc.Select(
                 id=SHOWN,

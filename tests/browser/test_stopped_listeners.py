@@ -97,6 +97,35 @@ def test_load_is_not_aimed_at_a_stopped_listener(open_page, dashboard):
     opened.until("document.getElementById('load-not-running').textContent === ''")
 
 
+SIDES = {
+    "/load": (("capacity", "Loaded server", "page Servers"), ("verdict", "Before", "page Servers")),
+    "/servers": (("compare", "Listeners and apps", "panel Listeners"),),
+}
+"""By page: the forms whose listeners are chosen, the label of the choice, where one is started."""
+
+
+@pytest.mark.parametrize("path", SIDES)
+def test_each_form_says_why_a_stopped_listener_cannot_be_chosen(open_page, dashboard, path):
+    opened = open_page(path)
+    with stopped(dashboard, "asgi"):
+        for form, label, place in SIDES[path]:
+            hint = opened.page.locator(f"#{form}-not-running")
+            hint.filter(has_text="asgi is stopped").wait_for()
+            on = "on" if place.startswith("page") else "in"
+            assert hint.inner_text() == f"asgi is stopped: start it {on} the {place}."
+            hint.scroll_into_view_if_needed()
+            opened.page.get_by_role("textbox", name=label, exact=True).click(force=True)
+            option = opened.page.get_by_role("option", name="asgi (stopped)")
+            option.locator("visible=true").first.wait_for()
+            opened.page.keyboard.press("Escape")
+        way = hint.get_by_role("link")
+        way.click()
+        opened.until("['/servers', '#listeners'].includes(location.hash || location.pathname)")
+    opened = open_page(path)
+    form = SIDES[path][0][0]
+    opened.until("id => document.getElementById(id)?.textContent === ''", f"{form}-not-running")
+
+
 def test_a_first_visitor_is_led_to_what_can_be_tried(open_fresh_page, dashboard):
     opened = open_fresh_page("/")
     told = opened.page.locator(".first-visit")

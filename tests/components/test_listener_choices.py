@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from components.listener_choices import choices, not_running, preferred
+from components.listener_choices import PANEL, choices, not_running, preferred
 from servescope.records.listeners import ListenerState
 from tests.listener_statuses import LOOP, POOL
 
@@ -28,6 +28,15 @@ def test_the_first_choice_runs_where_any_does():
     assert preferred([STOPPED], "pool") == "loop"
     assert preferred([STOPPED, replace(POOL, state=ListenerState.FAILED)], "pool") == "pool"
     assert preferred([COMPARED], "wsgi") == "wsgi", "there is none to aim at"
+
+
+@pytest.mark.usefixtures("app")
+def test_on_the_page_at_hand_the_way_leads_to_its_panel():
+    told = not_running([POOL, STOPPED], is_here=True)
+    assert text(told) == "loop is stopped: start it in the panel Listeners."
+    assert told[1].href == f"#{PANEL}"
+    failed = replace(POOL, state=ListenerState.FAILED)
+    assert text(not_running([failed], is_here=True)) == "pool failed: see the panel Listeners."
 
 
 @pytest.mark.usefixtures("app")
