@@ -299,9 +299,10 @@
   // Why a graph is empty. In the past no advice helps, nor where a finding of the page says that no
   // request can come now; and what was not recorded is not known.
   function noteOf({ host }) {
-    if (isFixed && !isRecorded) return NOT_RECORDED;
+    if (isFixed && !isRecorded) return [NOT_RECORDED];
     const isVain = isFixed || document.querySelector(NOBODY_ANSWERS) !== null;
-    return [host.dataset.empty, isVain ? "" : host.dataset.advice].filter(Boolean).join(" ");
+    const advice = isVain ? [] : JSON.parse(host.dataset.advice);
+    return advice.length ? [host.dataset.empty, " ", ...advice] : [host.dataset.empty];
   }
 
   function draw(entry) {
@@ -313,7 +314,7 @@
     window.Plotly.react(entry.plot, [...earlierOf(entry), ...traces], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     const isBlank = isEmpty(entry);
-    if (isBlank) entry.note.textContent = noteOf(entry);
+    if (isBlank) scope.plainHtml.show(entry.note, noteOf(entry));
     if (isBlank) entry.note.style.left = `${entry.plot._fullLayout._size.l + NOTE_GAP_PX}px`;
     entry.host.dataset.state = isBlank ? "empty" : "drawn";
     scope.cursor.drawn(entry);

@@ -222,13 +222,16 @@
   }
 
   function showRun() {
-    if (!facts.run) return "No load run has begun yet: start one on the page Load.";
+    if (!facts.run) return ["No load run has begun yet: start one on the page ", linkTo("Load", "load"), "."];
     const [start, end] = facts.run;
     const from = Math.floor(start);
     if (end === null) set({ from, to: "now" });
     else set({ from, to: Math.max(Math.ceil(end), from + SHORTEST_S) });
     return "";
   }
+
+  const linkTo = (children, path) =>
+    ({ namespace: "dash_core_components", type: "Link", props: { children, href: prefix + path } });
 
   // Show what the form says; the answer is why not.
   function showWritten(fromText, toText) {
@@ -338,10 +341,10 @@
     setText("span-text", isLive() ? `${spanText(span)}${beginText(". ")}${comparedText(facts.begins ? " " : ". ")}` : "");
     setText("view-text", isLive() ? "" : bannerText());
     showRequestsLink();
+    showMore(document.querySelector("#ranges:not([data-more])"));
     writeUrl(false);
     document.dispatchEvent(new CustomEvent("servescope:span"));
   }
-    showMore(document.querySelector("#ranges:not([data-more])"));
 
   function setText(id, text) {
     const shown = document.getElementById(id);
@@ -435,13 +438,13 @@
     true,
   );
 
-  // A link within the app: to the page at hand without its filters, or to another view.
-  window.addEventListener("_dashprivate_pushstate", () => {
-    if (window.location.pathname === shownPath) setFilters();
   const showMoreOf = ({ target }) => target.id === "ranges" && showMore(target);
   document.addEventListener("scroll", showMoreOf, { capture: true, passive: true });
   window.addEventListener("resize", () => showMore(document.getElementById("ranges")));
 
+  // A link within the app: to the page at hand without its filters, or to another view.
+  window.addEventListener("_dashprivate_pushstate", () => {
+    if (window.location.pathname === shownPath) setFilters();
     takeView(new URLSearchParams(window.location.search));
   });
 

@@ -10,6 +10,7 @@ from dash import html
 
 from components.help import attributes, help_mark
 from components.one_request import facts
+from components.page_links import linked
 from components.tables import figure_table
 from servescope.capturing.masking import Chunked
 from servescope.figures import units
@@ -351,7 +352,7 @@ def not_captured(reason: str, row: LogRow, listener: ListenerStatus | None) -> d
         agent = [("User-Agent", row.user_agent)] if row.user_agent else []
         command = [_command(notes, _curl_of(listener, row.method, row.target, agent))]
     return dmc.Card(
-        [_panel_heading(), html.P(reason), *command],
+        [_panel_heading(), html.P(linked(reason)), *command],
         withBorder=True,
         padding="sm",
         className="panel wide captured",

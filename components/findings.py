@@ -8,6 +8,7 @@ from dash import dcc, html
 
 from components.cards import BAD, GOOD, WARN
 from components.help import attributes
+from components.page_links import PATHS
 from components.path_prefix import below_prefix
 from servescope.findings import Severity
 from servescope.findings.finding import most_urgent
@@ -22,15 +23,10 @@ _STATES: Final = {Severity.BAD: BAD, Severity.WARN: WARN, Severity.UNKNOWN: "unk
 _BOXES: Final = _STATES | {Severity.NOTE: "note"}
 """A box of what is only a note claims neither that all is well nor that it is not."""
 
-_LINKS: Final = {
-    "/": "Overview",
-    "/requests": "Requests",
-    "/latency": "Latency",
-    "/ports": "Ports",
-    "/host": "Host",
-    "/load": "Load",
-    "/servers": "Servers",
-}
+_OF_SPAN: Final = {"/requests", "/latency"}
+"""The pages whose tables and log count a whole span, where others have a point each second."""
+
+_LINKS: Final = {path: name for name, path in PATHS.items()}
 
 
 def card_state(threshold: str, value: float | None) -> str:

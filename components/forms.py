@@ -14,6 +14,7 @@ from dash import ClientsideFunction, Input, Output, clientside_callback, html
 
 from components.action_bar import action_bar
 from components.help import attributes
+from components.page_links import Linked, linked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,23 +23,23 @@ DONE: Final = "answer"
 OF_LOAD: Final = "answer of-load"
 REFUSED: Final = "answer refused"
 
-Answer = tuple[str, str]
+Answer = tuple[Linked, str]
 """The text, and the class that says how long it holds, and whether it is a refusal."""
 
 
 def done(text: str) -> Answer:
     """The answer that something came of it, or is so."""
-    return text, DONE
+    return linked(text), DONE
 
 
 def of_load(text: str) -> Answer:
     """The answer about load that goes on, which is no longer true when that is over."""
-    return text, OF_LOAD
+    return linked(text), OF_LOAD
 
 
 def refused(text: str) -> Answer:
     """The answer that nothing was done, and why."""
-    return text, REFUSED
+    return linked(text), REFUSED
 
 
 def outputs(answer_id: str, *, again: bool = False) -> tuple[Output, Output]:
@@ -62,7 +63,7 @@ def actions(*buttons: Any, answer_id: str, why_not: str = "") -> html.Div:
 
 def answer_place(answer_id: str, text: str = "") -> html.Span:
     """The place of an answer; assistive technology reads it when it changes."""
-    return html.Span(text, id=answer_id, className=DONE, role="status")
+    return html.Span(linked(text), id=answer_id, className=DONE, role="status")
 
 
 def forget_when_over(strip: str) -> None:

@@ -10,6 +10,7 @@ from dash import Input, callback, ctx, dcc, html
 from components import access, forms
 from components.action_bar import action_bar
 from components.help import BUTTON
+from components.page_links import linked
 from components.run_links import address_of, comparison_address
 from components.status import sentence
 from servescope.actions.load_demos import DEMOS, ComparisonDemo
@@ -44,7 +45,7 @@ def demo_list(page: str, why_not: str) -> html.Div:
                     className="card-action",
                     disabled=bool(why_not),
                 ),
-                html.Span(demo.line),
+                html.Span(linked(demo.line)),
             ]
         )
         for name, demo in DEMOS.items()

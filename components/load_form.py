@@ -33,6 +33,7 @@ from servescope.scenarios.scenario_file import ScenarioFile, to_toml
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from components.page_links import Linked
     from servescope.queries.context import QueryContext
     from servescope.records.listeners import ListenerStatus
 
@@ -184,7 +185,7 @@ def request(*values: object) -> LoadRunRequest:
     )
 
 
-def as_file(asked: LoadRunRequest) -> tuple[Any, str, str]:
+def as_file(asked: LoadRunRequest) -> tuple[Any, Linked, str]:
     """The scenario of a request as the text of a file, and the answer; or why there is none."""
     try:
         text = to_toml(ScenarioFile(read_scenario(asked)))
@@ -195,7 +196,7 @@ def as_file(asked: LoadRunRequest) -> tuple[Any, str, str]:
 
 def recorded(
     context: QueryContext, listener: object, factor: object, view: object
-) -> tuple[Any, str, str]:
+) -> tuple[Any, Linked, str]:
     """The last minute of a view of a listener's traffic as the text of a file, and the answer."""
     try:
         times = number_of("times", "the factor", factor)

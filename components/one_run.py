@@ -13,6 +13,7 @@ from components.action_bar import action_bar
 from components.findings import verdict
 from components.help import BUTTON, attributes
 from components.one_request import facts
+from components.page_links import linked
 from components.path_prefix import below_prefix
 from components.run_links import RUNS, view_query, ways_on
 from components.run_rules import rules_table
@@ -412,7 +413,7 @@ def not_here(text: object, number: int, newest_id: int) -> html.Div:
         className="no-live not-found",
         children=[
             dmc.Title(heading, order=1, size="h3", mt="lg"),
-            dmc.Text(why),
+            dmc.Text(linked(why)),
             dcc.Link("All runs", href=below_prefix(RUNS)),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_ag_grid as dag
@@ -11,6 +12,8 @@ from dash import dcc, html
 from components.export_menu import export_menu
 from components.graph_tools import KEYS, announcement, event_filter, graph_tools
 from components.help import attributes, help_mark
+from components.page_links import linked
+from components.plain_html import tree
 from servescope.figures import units
 from servescope.queries.traffic import listener_names, recorded_names
 
@@ -96,7 +99,7 @@ def graph_panel(graph: LiveGraph) -> dmc.Card:
                     aria_roledescription="graph",
                     aria_describedby=KEYS,
                     data_empty=graph.empty,
-                    data_advice=graph.advice,
+                    data_advice=json.dumps(tree(linked(graph.advice) or None)),
                     data_state="waiting",
                 ),
             ),

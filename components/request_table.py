@@ -11,6 +11,7 @@ from dash import dcc, html
 
 from components.help import NOT_RECORDED, attributes
 from components.one_request import address_of, slower_than, status_of, title_of, where_time_went
+from components.page_links import linked
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING
 from servescope.figures import units
@@ -43,7 +44,7 @@ SAMPLE: Final = (
 )
 EMPTY: Final = "No request that is kept in this span matches."
 NONE_KEPT: Final = "No request is kept in this span."
-ADVICE: Final = "Open a listener from the overview, and its requests show here."
+ADVICE: Final = "Open a listener from the page Overview, and its requests show here."
 FACET_TITLES: Final = {
     "status": "Status",
     "stage": "Longest stage",
@@ -78,7 +79,7 @@ def request_table(found: Found, search: Search, span: Span, *, can_come: bool = 
     """The rows of a page, below headings that sort; `can_come`: whether more requests can come."""
     if not found.rows:
         none_kept = f"{NONE_KEPT} {ADVICE}" if can_come and not span.fixed else NONE_KEPT
-        return html.Div(EMPTY if found.kept else none_kept, className="dimmed")
+        return html.Div(EMPTY if found.kept else linked(none_kept), className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
     scale = units.shared_scale("By", [row.bytes_sent for row in found.rows])
     body = [_row(row, scale) for row in found.rows]

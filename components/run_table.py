@@ -8,6 +8,7 @@ from dash import dcc, html
 
 from components import load_run
 from components.help import attributes
+from components.page_links import linked
 from components.run_links import address_of, compare_address
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from servescope.figures import units
@@ -84,7 +85,7 @@ def choice(chosen: tuple[int, ...], kept: int) -> list[Component]:
 def run_table(found: FoundRuns, order: str, chosen: tuple[int, ...], empty: str) -> html.Div:
     """The rows of a page, below headings that sort; `empty` where there are none."""
     if not found.rows:
-        return html.Div(empty, className="dimmed")
+        return html.Div(linked(empty), className="dimmed")
     head = html.Tr([sort_heading(*column, order, _STEEPEST_FIRST) for column in _COLUMNS])
     body = [_row(run, chosen, found.page) for run in found.rows]
     return html.Div(

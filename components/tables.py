@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import html
 
 from components.help import attributes
+from components.page_links import linked
 from servescope.figures.units import with_texts
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def figure_table(
     window cannot hold it. On a phone each row is a card where its columns are many or wide.
     """
     if not rows:
-        return html.Div(empty, className="dimmed")
+        return html.Div(linked(empty), className="dimmed")
     kinds = ["" if index < words else "number" for index in range(len(headings))]
     head = html.Tr(
         [html.Th(text, className=kind) for text, kind in zip(headings, kinds, strict=True)]

@@ -39,7 +39,7 @@ register_page(
     icon="latency",
 )
 
-ADVICE: Final = "Open a listener from the overview, and its requests show here."
+ADVICE: Final = "Open a listener from the page Overview, and its requests show here."
 EXACT: Final = f"All figures come from histograms and are at most {ERROR_BOUND:.2%} off."
 ROUTES_SHOWN: Final = 30
 

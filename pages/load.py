@@ -36,6 +36,7 @@ from servescope.queries import host, load, ports, traffic
 from servescope.queries.active_load import is_load_active
 
 if TYPE_CHECKING:
+    from components.page_links import Linked
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
@@ -207,7 +208,7 @@ def start(_clicks: object, *values: object) -> forms.Answer:
     *load_form.STATES,
     prevent_initial_call=True,
 )
-def show_file(_clicks: object, *values: object) -> tuple[Any, str, str]:
+def show_file(_clicks: object, *values: object) -> tuple[Any, Linked, str]:
     """Write what the fields say as a scenario file."""
     return load_form.as_file(load_form.request(*values))
 
@@ -231,7 +232,9 @@ def stop(_clicks: int) -> forms.Answer:
     State(VIEW, "data"),
     prevent_initial_call=True,
 )
-def record(_clicks: object, listener: object, factor: object, view: object) -> tuple[Any, str, str]:
+def record(
+    _clicks: object, listener: object, factor: object, view: object
+) -> tuple[Any, Linked, str]:
     """Write the last minute of the listener's traffic that is shown as a scenario file."""
     return load_form.recorded(present_context().process.home, listener, factor, view)
 

@@ -18,6 +18,7 @@ from components.help import NO_LISTENER, NO_REQUESTS, READ, SUPPORT, TOO_FEW
 from components.listener_choices import preferred
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
+from components.page_links import linked
 from components.path_picture import PathPicture
 from components.plain_html import tree
 from components.reach import reach
@@ -375,15 +376,17 @@ def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
     ways = [START_LOAD] * may_act + [OPEN_LISTENER] * can_open
     return html.Div(
         [
+    without_listener = f"Try first: {START_ONE if may_act else WATCH}."
             html.P(
                 [
                     IN_SHORT,
                     html.Br(),
                     html.Span(
-                        f"Try first: {', or '.join(ways or [WATCH])}.", id="first-visit-idle"
+                        linked(f"Try first: {', or '.join(ways or [WATCH])}."),
+                        id="first-visit-idle",
                     ),
                     html.Span(
-                        f"Try first: {START_ONE if may_act else WATCH}.",
+                        linked(without_listener),
                         id="first-visit-none",
                         style=HIDDEN,
                     ),

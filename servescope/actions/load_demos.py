@@ -59,7 +59,9 @@ class LoadDemo:
         )
         listener = next(hosts, None)
         if listener is None:
-            raise LoadRefusedError(f"no running listener hosts {self.app}, which this demo needs")
+            raise LoadRefusedError(
+                f"no running listener hosts {self.app}, which this demo needs; see the page Servers"
+            )
         return LoadRunRequest(listener, None, None, None, file=to_toml(ScenarioFile(self.scenario)))
 
 
@@ -120,10 +122,10 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
     ),
     "slow-clients": LoadDemo(
         "One client of six takes 2 s to send its form, one of six takes 4 s to read its answer: "
-        "about 60 slow clients at a time. Look at the path on the overview: most requests are in "
-        "write, which is marked, and the next most in reading. Yet few wait for a thread: a pool "
-        "gives one to a request when all of it is there, and takes it back before a slow client "
-        "has read the answer. The model sequential would wait for each of them.",
+        "about 60 slow clients at a time. Look at the path on the page Overview: most requests are "
+        "in write, which is marked, and the next most in reading. Yet few wait for a thread: a "
+        "pool gives one to a request when all of it is there, and takes it back before a slow "
+        "client has read the answer. The model sequential would wait for each of them.",
         BUNDLED_WSGI,
         Scenario(
             Constant(60, 10),
@@ -169,7 +171,7 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
     ),
     "chat": LoadDemo(
         "Ten guests of a chat room come again and again and say three things each. A WebSocket is "
-        "one request with status 101; its messages are counted apart, on Requests.",
+        "one request with status 101; its messages are counted apart, on the page Requests.",
         BUNDLED_ASGI,
         Scenario(
             Users(10, 0.5, 10),

@@ -130,7 +130,7 @@ def check_listener(name: str, targets: Targets) -> ListenerStatus:
     is_unix = status.address.startswith(UNIX)
     if status.state is not ListenerState.RUNNING or not (status.port or is_unix):
         raise LoadRefusedError(
-            f"the listener {name!r} is {status.state}, not running; start it first"
+            f"the listener {name!r} is {status.state}, not running; start it on the page Servers"
         )
     if is_unix:
         raise LoadRefusedError(

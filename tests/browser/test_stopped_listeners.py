@@ -87,8 +87,10 @@ def test_load_is_not_aimed_at_a_stopped_listener(open_page, dashboard):
         hint = opened.page.locator("#load-not-running").inner_text()
         assert hint == "wsgi is stopped: start it on the page Servers."
         opened.page.get_by_role("button", name="Start", exact=True).click()
-        told = opened.page.locator("#load-answer").filter(has_text="start it first")
-        assert told.inner_text() == "The listener 'wsgi' is stopped, not running; start it first."
+        told = opened.page.locator("#load-answer").filter(has_text="not running")
+        way = "start it on the page Servers."
+        assert told.inner_text() == f"The listener 'wsgi' is stopped, not running; {way}"
+        assert told.get_by_role("link", name="Servers").get_attribute("href") == "/servers"
         aim.click()
         option = opened.page.get_by_role("option", name="wsgi (stopped)").first
         assert option.get_attribute("data-combobox-disabled") == "true"
@@ -175,6 +177,12 @@ def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_p
 
         first = port(ask_for(port=0))
         with urlopen(f"http://127.0.0.1:{first}/", timeout=20) as answer:
+        opened.page.get_by_role("button", name="Start demo load").click()
+        answer = opened.page.locator("#overview-answer")
+        answer.get_by_text("is stopped, not running; start it on the page").wait_for()
+        answer.get_by_role("link", name="Servers").click()
+        opened.page.get_by_role("heading", name="Servers").wait_for()
+        opened.open("/")
             assert answer.status == 200
         line = f"shop :{first} waiting"
         opened = open_page("/ports").wait_drawn("ports-queues", "ports-requests")

@@ -583,3 +583,23 @@ def test_an_empty_live_graph_says_how_something_comes(open_page):
     note.get_by_text("No WebSocket in this span. Open the listener asgi and send").wait_for()
     opened.pause()
     note.get_by_text("No WebSocket in this span.", exact=True).wait_for()
+
+
+def test_an_empty_live_graph_leads_to_the_page_that_it_names(open_page):
+    opened = open_page("/latency?last=5s")
+    note = opened.page.locator("#latency-stages .live-graph-note")
+    note.get_by_text("Open a listener from the page Overview, and its requests").wait_for()
+    opened.page.evaluate("window.sameDocument = true")
+    note.get_by_role("link", name="Overview").click()
+    opened.until("document.querySelector('h1')?.textContent === 'Overview'")
+    assert opened.page.evaluate("window.sameDocument") is True
+
+
+def test_this_run_leads_to_where_one_is_started(start_dashboard, look):
+    opened = look(start_dashboard()).wait_drawn("overview-host")
+    opened.page.get_by_role("button", name="Span…").click()
+    opened.page.get_by_role("button", name="This run").click()
+    told = opened.page.locator("#time-said")
+    told.get_by_text("No load run has begun yet: start one on the page Load.").wait_for()
+    told.get_by_role("link", name="Load").click()
+    opened.until("document.querySelector('h1')?.textContent === 'Load'")

@@ -60,7 +60,7 @@ def refusal_of(plan: LoadPlan) -> str:
             "mars",
             "no listener or app 'mars' here; known are: broken, down, files, hidden, https",
         ),
-        ("down", "the listener 'down' is stopped, not running; start it first"),
+        ("down", "the listener 'down' is stopped, not running; start it on the page Servers"),
         ("https", "is behind TLS and does not tell its certificate; restart it"),
         ("path", "listens at a unix socket, and the load generator speaks HTTP over"),
         ("broken", "is failed, not running"),
