@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.load.report import FROM_DUE, FROM_SEND, OF_ERRORS, OF_SUCCESS, latency_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,18 +28,25 @@ _UNITS: Final = {
     "connections_max": "{connection}",
 }
 _SUMMARIES: Final = {
-    "latency_ms": "latency",
-    "success_ms": "success_latency",
-    "error_ms": "error_latency",
-    "naive_ms": "naive_latency",
+    FROM_DUE: "latency",
+    OF_SUCCESS: "success_latency",
+    OF_ERRORS: "error_latency",
+    FROM_SEND: "naive_latency",
     "lag_ms": "lag",
 }
+_WITH_BOUNDS: Final = (FROM_DUE, OF_ERRORS, FROM_SEND)
+"""Requests that timed out make a lower bound of some of their figures: a row says of which."""
+
 _BY_KIND: Final = {"failed": "failed", "statuses": "status"}
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFigure:
-    """One figure: `unit` is a UCUM code; None: nothing was measured."""
+    """One figure: `unit` is a UCUM code; None: nothing was measured.
+
+    One whose name ends with `.is_lower_bound` is 1 where the latency before it is one, else 0, and
+    has no unit.
+    """
 
     name: str
     value: float | None
@@ -62,3 +71,7 @@ def _figures(result: dict[str, Any]) -> Iterator[ResultFigure]:
     for key, name in _SUMMARIES.items():
         for figure, value in (result.get(key) or {}).items():
             yield ResultFigure(f"{name}.{figure}", value, "ms")
+            if key in _WITH_BOUNDS:
+                found = latency_of(result, figure, key)
+                is_bound = None if found is None else int(found.is_bound)
+                yield ResultFigure(f"{name}.{figure}.is_lower_bound", is_bound, "")
