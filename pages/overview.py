@@ -374,9 +374,9 @@ def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
     while no listener runs there is nothing to load or to open.
     """
     ways = [START_LOAD] * may_act + [OPEN_LISTENER] * can_open
+    without_listener = f"Try first: {START_ONE if may_act else WATCH}."
     return html.Div(
         [
-    without_listener = f"Try first: {START_ONE if may_act else WATCH}."
             html.P(
                 [
                     IN_SHORT,

@@ -137,6 +137,12 @@ def test_a_first_visitor_is_led_to_what_can_be_tried(open_fresh_page, dashboard)
             "Try first: start a listener on the page Servers, as none runs."
         ).wait_for()
         assert "Start demo load" not in told.inner_text()
+        opened.page.get_by_role("button", name="Start demo load").click()
+        answer = opened.page.locator("#overview-answer")
+        answer.get_by_text("is stopped, not running; start it on the page").wait_for()
+        answer.get_by_role("link", name="Servers").click()
+        opened.page.get_by_role("heading", name="Servers").wait_for()
+        opened.open("/")
     told.get_by_text("press Start demo load").wait_for()
     assert "as none runs" not in told.inner_text()
 
@@ -177,12 +183,6 @@ def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_p
 
         first = port(ask_for(port=0))
         with urlopen(f"http://127.0.0.1:{first}/", timeout=20) as answer:
-        opened.page.get_by_role("button", name="Start demo load").click()
-        answer = opened.page.locator("#overview-answer")
-        answer.get_by_text("is stopped, not running; start it on the page").wait_for()
-        answer.get_by_role("link", name="Servers").click()
-        opened.page.get_by_role("heading", name="Servers").wait_for()
-        opened.open("/")
             assert answer.status == 200
         line = f"shop :{first} waiting"
         opened = open_page("/ports").wait_drawn("ports-queues", "ports-requests")
@@ -230,6 +230,8 @@ def test_no_advice_leads_to_a_listener_while_none_runs(open_page):
     for graph in ("ports-queues", "ports-inside"):
         note = f"document.querySelector('#{graph} .live-graph-note').textContent"
         opened.until(f"told => {note} === told", "No listener was measured in this span.")
+
+
 def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, dashboard):
     names = ("books", "notes")
     assert len({suggested_place(name) for name in names}) == 1
@@ -256,5 +258,3 @@ def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, 
             assert [found[f"{name}{ending}"] for name in names] == mine
         until_then.close()
         eventually(lambda: not {*names} & states(control).keys())
-
-
