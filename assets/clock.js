@@ -6,6 +6,9 @@
   const KEY = "servescope-time-zone";
   const MINUTE_MS = 60000;
   const DAY_S = 86400;
+  const IN_PARTS_FROM_S = 119.5; // 120 s as it is read
+  const LENGTHS = [[7200, "m", "s"], [172800, "h", "m"], [14 * DAY_S, "d", "h"], [Infinity, "d", "d"]];
+  const NAMES = { s: "s", m: "min", h: "h", d: "d" };
   const UNITS_S = { s: 1, m: 60, h: 3600, d: DAY_S, w: 7 * DAY_S, M: 30 * DAY_S, y: 365 * DAY_S };
   // The names of a unit; m is a minute and M a month, as in Grafana and in date formats.
   const UNIT_NAMES = {
@@ -169,12 +172,16 @@
     return `${days.join("-")} ${text}`;
   }
 
-  // With Math.floor for `round` a length that is not whole never reads as the whole one.
+  // In a unit and whole parts of it, `2 min 13 s`, as `servescope/figures/units.py` says them. With
+  // Math.floor for `round` a length that is not whole never reads as the whole one.
   function lengthText(seconds, round = Math.round) {
-    if (seconds < 120) return `${seconds} s`;
-    if (seconds < 7200) return `${round(seconds / 6) / 10} min`;
-    if (seconds < 172800) return `${round(seconds / 360) / 10} h`;
-    return `${round(seconds / DAY_S)} d`;
+    if (seconds < IN_PARTS_FROM_S) return `${seconds} s`;
+    const [, unit, part] = LENGTHS.find(([limit]) => seconds < limit);
+    const parts = round(seconds / UNITS_S[part]);
+    const inWhole = UNITS_S[unit] / UNITS_S[part];
+    const rest = parts % inWhole;
+    const whole = `${((parts - rest) / inWhole).toLocaleString("en-US")} ${NAMES[unit]}`;
+    return rest ? `${whole} ${rest} ${NAMES[part]}` : whole;
   }
 
   // The key of a live range, such as 15m, by its length.
@@ -220,6 +227,7 @@
     time,
     date,
     momentText,
+    IN_PARTS_FROM_S,
     lengthText,
     lengthKey,
     lengthOf,

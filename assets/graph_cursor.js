@@ -179,7 +179,7 @@
     const row = rowOfCell(entry, axes, index);
     const read = (seconds) => scope.units.text(entry.layout.meta, seconds);
     const total = column.reduce((sum, count) => sum + count, 0);
-    const isOpen = y[row + 1] >= entry.layout.meta.longest;
+    const isOpen = y[row] >= entry.layout.meta.longest;
     return {
       name: isOpen ? `${read(y[row])} or longer` : `${read(y[row])} to ${read(y[row + 1])}`,
       value: `${column[row].toLocaleString("en-US")} of ${total.toLocaleString("en-US")} requests`,

@@ -198,13 +198,11 @@
   }
 
   // A lower bound says so: requests that timed out would have taken longer, and histograms tell only
-  // durations up to the longest apart.
+  // durations up to the longest apart. Where nothing has happened yet a rate is 0, a duration nothing.
   function valueText(entry, trace, index) {
     const { meta } = entry.layout;
-    const value = scope.graphs.valuesOf(trace)[index];
-    const isLongest = trace.meta?.requests && meta.longest && value / meta.factor >= meta.longest;
-    const isBound = isLongest || trace.meta?.bounds?.[index];
-    return isBound ? scope.units.boundText(meta, value) : scope.units.text(meta, value);
+    const value = scope.graphs.valuesOf(trace)[index] ?? (scope.graphs.isIdle(entry) ? 0 : null);
+    return trace.meta?.bounds?.[index] ? scope.units.boundText(meta, value) : scope.units.text(meta, value);
   }
 
   // Of percentiles and extremes there is no mean: their lowest and highest point say which step.

@@ -11,6 +11,8 @@
   const ALMOST_ALL = 99.5; // per cent of a whole: what is less than all does not read as all
   const MOST_TOLD = 99.9;
   const ALL = 100;
+  const TOO_LONG = 10000; // nobody reads 10,000 ms
+  const ROOM = 1.3; // an axis with a logarithm reaches so many times beyond its greatest value
   const LEAST = 0.001; // of a unit; less is said to be less than this
   const FEW_DECADES = 50; // a logarithmic axis of fewer has ticks at 2 and 5 as well
   const FINER = [
@@ -23,6 +25,8 @@
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const WITH_DAY = { ...CLOCK, day: "numeric", month: "short" };
   const clocks = [CLOCK, WITH_DAY].map((form) => scope.clock.format(form));
+
+  const floor = (value) => Math.floor(Number(value.toFixed(6))); // 67 that came as 66.99999999 is 67
 
   // Three significant digits below 100, whole numbers with separators from there on; of a lower bound
   // the others are left out, so that it stays one.
@@ -56,25 +60,30 @@
   const inUnit = (reading, drawn) => withUnit(reading, drawn * reading.times, reading.suffix);
 
   // Of a duration: what it reads in its unit, and that unit.
-  function alone(reading, drawn) {
-    const seconds = drawn / reading.factor;
+  function alone(reading, seconds) {
     const [, factor, suffix] = reading.scales.findLast(([least]) => least <= Math.abs(seconds));
     return [seconds * factor, suffix];
+  }
+
+  // One of minutes or more has whole parts of its unit: `2 min 13 s`.
+  function durationText(reading, drawn, isLowerBound) {
+    const seconds = drawn / reading.factor;
+    if (Math.abs(seconds) >= scope.clock.IN_PARTS_FROM_S) {
+      return scope.clock.lengthText(seconds, isLowerBound ? floor : Math.round);
+    }
+    const [value, suffix] = alone(reading, seconds);
+    return `${number(value, isLowerBound)} ${suffix}`;
   }
 
   // A value as it is drawn.
   function text(reading, drawn) {
     if (drawn === null || drawn === undefined) return NOTHING;
-    if (reading.base !== "s") return inUnit(reading, drawn);
-    const [value, suffix] = alone(reading, drawn);
-    return `${number(value)} ${suffix}`;
+    return reading.base === "s" ? durationText(reading, drawn, false) : inUnit(reading, drawn);
   }
 
-  // A lower bound of a duration.
-  function boundText(reading, drawn) {
-    const [value, suffix] = alone(reading, drawn);
-    return `≥ ${number(value, true)} ${suffix}`;
-  }
+  // A lower bound of a duration, `64 s or longer` in words.
+  const boundText = (reading, drawn) => `≥ ${durationText(reading, drawn, true)}`;
+  const boundWords = (reading, drawn) => `${durationText(reading, drawn, true)} or longer`;
 
   // The unit of all values drawn, as a heading of a table names it: seconds on a logarithmic axis.
   function unitOf(reading) {
@@ -89,9 +98,12 @@
     return withUnit(reading, value * factor, suffix);
   }
 
-  // Ticks of a logarithmic axis: powers of ten of its unit, with few of them two and five times these,
-  // and more of a decade where fewer than two of them lie within the values. Where some are too small for that unit each has its own: two ticks that read "< 0.001 s" say nothing.
-  function logTicks(reading, low, high) {
+  // Ticks of a logarithmic axis up to `top`: powers of ten of its unit, with few of them two and five
+  // times these, and more of a decade where fewer than two of them lie within the values. Where some are too small for that unit each has its own: two ticks that read "< 0.001 s" say nothing.
+  function logTicks(chosen, low, high, top = high * ROOM) {
+    // The values may have grown since the unit was chosen, and an axis reaches beyond them.
+    const isTooLong = chosen.base === "s" && top * chosen.times >= TOO_LONG && top >= 10;
+    const reading = isTooLong ? { ...chosen, times: 1, suffix: chosen.base } : chosen;
     const first = Math.floor(Math.log10(low * reading.times)) - 1;
     const ticks = (multiples) => {
       const found = [];
@@ -125,5 +137,5 @@
     return seconds < 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`;
   }
 
-  scope.units = { number, text, boundText, unitOf, logTicks, spanText, stepText };
+  scope.units = { number, text, boundText, boundWords, unitOf, logTicks, spanText, stepText };
 })();

@@ -19,8 +19,7 @@
   const TIME_LABEL_PX = 60; // `14:03:30`, with the gap to the next one
   const NARROW_PX = 420;
   const FEW_COUNTS = 3;
-  const FEW_LABELS = 4; // as long as `1,000 ms`, beside each other on an axis that is narrow
-  const TICK_CHARACTER_PX = 7.5; // of the font of the axes, with the gap to the axis spread over eight
+  const TICK_CHARACTER_PX = 7.5; // of the font of the axes, with a gap spread over eight
   const NOTE_GAP_PX = 6; // from the labels of the axis, which the note would cover
   const OF_POINTS = ["requests", "bounds"]; // lists in a trace's meta, an entry a point
   const OF_FEW = { dash: "dot", width: 1.2 };
@@ -142,6 +141,7 @@
   }
 
   const overTime = (entry) => !(entry.layout.meta && entry.layout.meta.time === false);
+  const isHeatmap = (entry) => entry.data[0]?.type === "heatmap";
   const isStacked = (entry) => Boolean(entry.layout.meta && entry.layout.meta.stacked);
 
   function valuesOf(trace) {
@@ -154,6 +154,9 @@
       return !valuesOf(trace).some((value) => value !== null);
     });
   }
+
+  // Rates of what did not happen at all in a span that was recorded.
+  const isIdle = (entry) => Boolean(entry.layout.meta?.of_events) && isRecorded && isEmpty(entry);
 
   // The areas under a stacked line, without outline and hover. Plotly joins the filled pieces on
   // both sides of a gap: so the area goes down to zero at its edges.
@@ -212,6 +215,8 @@
   const earlierOf = (entry) =>
     entry.earlier.filter((trace) => isStacked(entry) || scope.legend.isShown(entry, trace.name));
 
+  const linesOf = (entry) => (isHeatmap(entry) ? [] : [...shownOf(entry), ...earlierOf(entry)]);
+
   // Each area reaches from zero to the sum of all below it: the highest is drawn first.
   function stacked(entry) {
     const sums = new Array(entry.data.length ? entry.data[0].x.length : 0).fill(0);
@@ -230,7 +235,7 @@
   }
 
   // Ticks of a logarithmic axis over all that the graph shows.
-  function logTicks(entry) {
+  function logTicks(entry, { autorangeoptions }) {
     let low = Infinity;
     let high = 0;
     for (const trace of entry.data) {
@@ -240,7 +245,9 @@
       }
     }
     if (!high) [low, high] = (entry.layout.yaxis.range || EMPTY_SECONDS).map((power) => 10 ** power);
-    return scope.units.logTicks(entry.layout.meta, low, high);
+    const top = isHeatmap(entry) ? high : autorangeoptions?.include; // Plotly adds no room to cells
+    const ticks = scope.units.logTicks(entry.layout.meta, low, high, top);
+    return isHeatmap(entry) ? scope.bounds.withOpenRow(entry, ticks) : ticks;
   }
 
   // The most that an axis of counts shows; of stacked lines no less than that.
@@ -253,13 +260,25 @@
   // The room that the longest label of an axis takes: `10,000 ms` would be cut off in the usual margin.
   const tickWidth = (texts = []) => Math.max(0, ...texts.map((text) => text.length * TICK_CHARACTER_PX));
 
+  // The ticks of a logarithmic axis, as many as stand beside each other in a width: every second one
+  // goes until they do. The last one stays: it may say that a bar has no end.
+  function withRoom({ tickvals, ticktext, range: [from, to] }, width) {
+    const places = tickvals.map((value) => (width * (Math.log10(value) - from)) / (to - from));
+    const half = (i) => (ticktext[i].length * TICK_CHARACTER_PX) / 2;
+    const isCovered = (i, at, all) => at > 0 && places[i] - half(i) < places[all[at - 1]] + half(all[at - 1]);
+    let kept = tickvals.map((_, i) => i);
+    while (kept.some(isCovered)) kept = kept.filter((_, at) => (kept.length - at) % 2 === 1);
+    return { tickvals: kept.map((i) => tickvals[i]), ticktext: kept.map((i) => ticktext[i]) };
+  }
+
   function eventShapes(entry, margin) {
     if (!overTime(entry) || !span) return [];
     return scope.events.shapes({ ...entry.layout, margin }, entry.host.clientWidth, span, shown);
   }
 
   function layoutOf(entry) {
-    const ticks = entry.layout.yaxis.type === "log" ? logTicks(entry) : {};
+    const bounds = scope.bounds.reference(entry, linesOf(entry));
+    const ticks = entry.layout.yaxis.type === "log" ? logTicks(entry, bounds.yaxis) : {};
     const l = Math.max(entry.layout.margin.l, tickWidth(ticks.ticktext));
     const margin = { ...entry.layout.margin, l };
     const layout = {
@@ -268,9 +287,9 @@
       datarevision: ++revision,
       width: entry.host.clientWidth,
       height: entry.host.clientHeight,
-      shapes: [...(entry.layout.shapes || []), ...eventShapes(entry, margin)],
+      shapes: [...(entry.layout.shapes || []), ...bounds.shapes, ...eventShapes(entry, margin)],
       xaxis: { ...entry.layout.xaxis },
-      yaxis: { ...entry.layout.yaxis },
+      yaxis: { ...entry.layout.yaxis, ...bounds.yaxis },
     };
     const isNarrow = entry.host.clientWidth < NARROW_PX;
     if (overTime(entry) && span) {
@@ -279,11 +298,8 @@
         const room = Math.floor((entry.host.clientWidth - margin.l - margin.r) / TIME_LABEL_PX);
         Object.assign(layout.xaxis, { nticks: Math.min(room, 4), tickangle: 0 });
       }
-    } else if (isNarrow && layout.xaxis.tickvals?.length > FEW_LABELS) {
-      // Every second one: they would cover each other.
-      for (const name of ["tickvals", "ticktext"]) {
-        layout.xaxis[name] = layout.xaxis[name].filter((_, i) => i % 2 === 0);
-      }
+    } else if (layout.xaxis.tickvals) {
+      Object.assign(layout.xaxis, withRoom(layout.xaxis, entry.host.clientWidth - margin.l - margin.r));
     }
     if (layout.yaxis.type === "log") {
       Object.assign(layout.yaxis, ticks);
@@ -311,7 +327,8 @@
     const traces = isStacked(entry)
       ? stacked(entry)
       : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
-    window.Plotly.react(entry.plot, [...earlierOf(entry), ...traces], layoutOf(entry), CONFIG);
+    const triangles = linesOf(entry).flatMap(scope.bounds.marks);
+    window.Plotly.react(entry.plot, [...earlierOf(entry), ...traces, ...triangles], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     const isBlank = isEmpty(entry);
     if (isBlank) scope.plainHtml.show(entry.note, noteOf(entry));
@@ -381,7 +398,7 @@
     if (!z[row]?.[column]) return false;
     const start = Math.round(toEpochMs(x[column]) / 1000);
     const written = (edge) => `${Number((edge * 1e3).toPrecision(6))} ms`;
-    const isOpen = y[row + 1] >= entry.layout.meta.longest; // longer ones are in this cell, too
+    const isOpen = y[row] >= entry.layout.meta.longest; // its cells have no upper end
     openRequests([start, start + (step || 1)], {
       slower: written(y[row]),
       ...(isOpen ? {} : { faster: written(y[row + 1]) }),
@@ -483,6 +500,6 @@
   scope.graphs = {
     setFigure, append, blank, setFrame, setLegend, drawFirst, // for answers
     all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
-    overTime, valuesOf, earlierOf, shown, toEpochMs, cellNear, openCell, openRequests,
+    overTime, valuesOf, isIdle, earlierOf, shown, toEpochMs, cellNear, openCell, openRequests,
   };
 })();

@@ -170,7 +170,9 @@ def search_view(searched: SearchedCapacity | None) -> html.Div:
     )
     if not searched.steps:
         return html.Div([heading, *said])
-    return html.Div([heading, *said, *_graphs(search, models), _table(searched.plan, search)])
+    return html.Div(
+        [heading, *said, *_graphs(searched.plan, search, models), _table(searched.plan, search)]
+    )
 
 
 def plan_text(plan: CapacityPlan) -> str:
@@ -193,7 +195,7 @@ def _progress(searched: SearchedCapacity, search: CapacitySearch) -> html.Div:
     )
 
 
-def _graphs(search: CapacitySearch, models: ModelChoice | None) -> list[Any]:
+def _graphs(plan: CapacityPlan, search: CapacitySearch, models: ModelChoice | None) -> list[Any]:
     chosen = models.chosen if models is not None else None
     result = search.result()
     found = result.capacity if result.outcome is Outcome.CARRIES else None
@@ -213,7 +215,10 @@ def _graphs(search: CapacitySearch, models: ModelChoice | None) -> list[Any]:
             spacing="sm",
             children=[
                 _graph("Answered per second", figures.throughput(*given)),
-                _graph("p99 of each step, from the intended send", figures.latency(*given)),
+                _graph(
+                    "p99 of each step, from the intended send",
+                    figures.latency(*given, plan.timeout_s),
+                ),
             ],
         ),
         *([html.P(_model_text(models), className="dimmed")] if models is not None else []),
@@ -252,20 +257,13 @@ def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
     )
 
 
-def _p99(step: StepResult, plan: CapacityPlan) -> units.Duration:
-    """The p99 of a step, a lower bound where requests that timed out are among these."""
-    if step.quantile_s is None or step.quantile_s < plan.timeout_s:
-        return units.Duration(step.quantile_s)
-    return units.Duration(plan.timeout_s, is_bound=True)
-
-
 def _row(number: int, step: StepResult, plan: CapacityPlan, search: CapacitySearch) -> html.Tr:
     judged = step.judge(search.objective)
     cells: list[Cell] = [
         str(number),
         units.text(step.rate, "{request}/s"),
         units.text(step.throughput, "{request}/s"),
-        _p99(step, plan).text,
+        figures.p99(step, plan.timeout_s).text,
         units.text(step.late / step.sent if step.sent else None, "1"),
         f"{step.failed:,}",
         _little(step),

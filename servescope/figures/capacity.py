@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.figures import theme, units
+from servescope.figures import bounds, theme, units
 from servescope.statistics.capacity_steps import Judgement
 
 if TYPE_CHECKING:
@@ -49,13 +49,22 @@ def latency(
     objective: Objective,
     model: FittedModel | None,
     capacity: Capacity | None,
+    timeout_s: float,
 ) -> Figure:
     """p99 against requests per second, on a logarithmic axis, with the limit.
 
-    The line of the model is its mean latency by Little's law.
+    The line of the model is its mean latency by Little's law. A p99 of requests that timed out
+    after `timeout_s` is a lower bound.
     """
+    p99s = [p99(step, timeout_s) for step in steps]
     most = max((step.rate for step in steps), default=1.0) * _ROOM
-    data = _points(steps, objective, [step.quantile_s for step in steps], "s")
+    data = _points(
+        steps,
+        objective,
+        [one.seconds for one in p99s],
+        "s",
+        are_bounds=[one.is_bound for one in p99s],
+    )
     if model is not None:
         rates = [most * (index + 1) / _POINTS for index in range(_POINTS)]
         means = [model.latency(rate) for rate in rates]
@@ -64,20 +73,31 @@ def latency(
     limit = objective.latency_limit_s
     data.append(_line("limit", [0, most], [limit, limit], theme.AMBER))
     values = [value for one in data for value in one["y"] if value]
+    levels = [one.seconds for one in p99s if one.is_bound and one.seconds is not None]
     low = math.floor(math.log10(min(values)))
     high = math.ceil(math.log10(max(values)))
     decades = [10.0**power for power in range(low, high + 1)]
-    scale = units.shared_scale("s", decades)
     # A marker at a bound of the axis would be cut in half.
     least, most_s = math.log10(min(values)), math.log10(max(values))
+    above = max(_MARKER, bounds.HEADROOM * (high - low)) if levels else _MARKER
     axis = theme.value_axis("", log=True) | {
-        "range": [min(low, least - _MARKER), max(high, low + 1, most_s + _MARKER)],
+        "range": [min(low, least - _MARKER), max(high, low + 1, most_s + above)],
         "tickvals": decades,
-        "ticktext": [units.text_in(value, scale) for value in decades],
+        "ticktext": units.ticks(decades),
     }
     figure = _figure(data, most, axis)
-    figure["layout"]["shapes"] = _interval(capacity)
+    figure["layout"]["shapes"] = [
+        *_interval(capacity),
+        *bounds.reference_line(levels, max(levels, default=0.0)),
+    ]
     return figure
+
+
+def p99(step: StepResult, timeout_s: float) -> units.Duration:
+    """The p99 of a step, a lower bound where requests that timed out are among these."""
+    if step.quantile_s is None or step.quantile_s < timeout_s:
+        return units.Duration(step.quantile_s)
+    return units.Duration(timeout_s, is_bound=True)
 
 
 def _points(
@@ -85,13 +105,16 @@ def _points(
     objective: Objective,
     values: Sequence[float | None],
     unit: str,
+    *,
+    are_bounds: Sequence[bool] = (),
 ) -> list[dict[str, Any]]:
-    """A scatter for each judgement that there is."""
+    """A scatter for each judgement that there is; lower bounds among the values are triangles."""
     found = []
+    flags = are_bounds or [False] * len(steps)
     for judgement, (name, colour, symbol) in MARKS.items():
         chosen = [
-            (step.rate, value)
-            for step, value in zip(steps, values, strict=True)
+            (step.rate, value, is_bound)
+            for step, value, is_bound in zip(steps, values, flags, strict=True)
             if step.judge(objective) is judgement and value is not None
         ]
         if chosen:
@@ -100,12 +123,19 @@ def _points(
                     "type": "scatter",
                     "mode": "markers",
                     "name": name,
-                    "x": [rate for rate, _ in chosen],
-                    "y": [value for _, value in chosen],
-                    "marker": {"color": colour, "symbol": symbol, "size": 8},
+                    "x": [rate for rate, _, _ in chosen],
+                    "y": [value for _, value, _ in chosen],
+                    "marker": {
+                        "color": colour,
+                        "symbol": [
+                            bounds.SYMBOL if is_bound else symbol for _, _, is_bound in chosen
+                        ],
+                        "size": bounds.SIZE_PX,
+                    },
                     "text": [
-                        f"{units.text(rate, '{request}/s')}: {units.text(value, unit)}"
-                        for rate, value in chosen
+                        f"{units.text(rate, '{request}/s')}: "
+                        f"{units.lower_bound(value) if is_bound else units.text(value, unit)}"
+                        for rate, value, is_bound in chosen
                     ],
                     "hovertemplate": "%{text}",
                 }

@@ -15,20 +15,33 @@ _FEW_DECADES: Final = 2.0
 _PARTS: Final = ((1.0, 2.0, 5.0), (1.0, 1.5, *map(float, range(2, 10))))
 """Of each decade, for an axis of up to so many, and for one on which few of the former lie."""
 
+_LABEL: Final = 0.13
+"""Share of the axis that the label of the last bar takes left of it."""
+
 _LEAST_TICKS: Final = 2
 _FEW: Final = 4
 """As many labels as `1,000 ms` stand beside each other on the 200 px that a phone has for them."""
 
 
-def duration_axis(first: float, last: float, *, few: bool = False) -> Figure:
+def duration_axis(
+    first: float, last: float, *, few: bool = False, open_bar: tuple[float, float] | None = None
+) -> Figure:
     """Range and ticks from `first` to `last`, powers of ten of seconds.
 
     All ticks lie within; where fewer than two round durations do, they stand near both ends. `few`
-    leaves out every second one where not all have room on a phone, as `live_graphs.js` does there.
+    leaves out every second one where not all have room on a phone; `live_graphs.js` does so by
+    their width. `open_bar`: lower and drawn upper edge, in seconds, of the last bar, which has no
+    upper end: its label says so, and no tick stands beyond it.
     """
-    ticks = _ticks(first, last)
+    end = last if open_bar is None else math.log10(open_bar[0]) - (last - first) * _LABEL
+    ticks = _ticks(first, end) if end > first else []
+    labels = units.ticks(ticks)
+    if open_bar is not None:
+        ticks.append(math.sqrt(open_bar[0] * open_bar[1]))
+        labels.append(units.lower_bound(open_bar[0]))
     if few and len(ticks) > _FEW:
-        ticks = ticks[::2]
+        kept = slice((len(ticks) - 1) % 2, None, 2)
+        ticks, labels = ticks[kept], labels[kept]
     return {
         "type": "log",
         "fixedrange": True,
@@ -36,7 +49,7 @@ def duration_axis(first: float, last: float, *, few: bool = False) -> Figure:
         "ticklabelstandoff": 8,  # below the zero of the other axis, where both begin
         "range": [first, last],
         "tickvals": ticks,
-        "ticktext": units.ticks(ticks),
+        "ticktext": labels,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
-from servescope.histogram import EDGES
+from servescope.histogram import BUCKETS, EDGES, GROWTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from servescope.queries.rows import Heat
 
 FOLD: Final = 2
-"""Buckets drawn as one row: a quarter octave is what a person can tell apart here."""
+"""Buckets drawn as one row: a quarter octave is what a person can tell apart here. The first and
+the last bucket, which have no end, are a row each."""
 
 _MARGIN: Final = 4  # rows above and below what is in use, so that few polls outgrow the figure
 _MS: Final = 1000
-_ROWS: Final = -(-(len(EDGES) + 1) // FOLD)
+_ROWS: Final = BUCKETS // FOLD + 1
+_OPEN: Final = _ROWS - 1
 _EMPTY_LOW_S: Final = 1e-4
 _EMPTY_HIGH_S: Final = 1.0
 _COLOURS: Final = [
@@ -37,7 +39,7 @@ _COLOURS: Final = [
 
 @dataclass(frozen=True, slots=True)
 class HeatPlot:
-    """How a `Heat` is drawn. Rows of the figure are pairs of the histogram's buckets."""
+    """How a `Heat` is drawn. Rows of the figure are pairs of the histogram's buckets; see FOLD."""
 
     def shape(self, rows: Heat) -> dict[str, Any]:
         """First and last row of the figure, as indexes of folded buckets."""
@@ -45,9 +47,11 @@ class HeatPlot:
             low, high = _row_of(_EMPTY_LOW_S), _row_of(_EMPTY_HIGH_S)
         else:
             first = _first_bucket(rows)
-            low = first // FOLD - _MARGIN
-            high = (first + len(rows.counts) - 1) // FOLD + _MARGIN
-        return {"low": max(low, 0), "high": min(high, _ROWS - 1)}
+            low = _row(first) - _MARGIN
+            high = _row(first + len(rows.counts) - 1)
+            # The row without an upper end is drawn where a request lies in it, and not before.
+            high = high if high == _OPEN else min(high + _MARGIN, _OPEN - 1)
+        return {"low": max(low, 0), "high": high}
 
     def figure(self, rows: Heat, shape: dict[str, Any]) -> Figure:
         """The whole figure; empty cells are None, so that the paper shows through."""
@@ -65,16 +69,18 @@ class HeatPlot:
         axis = theme.value_axis("", log=True) | {"autorange": bool(rows.counts.size)}
         if not rows.counts.size:
             axis["range"] = [math.log10(_EMPTY_LOW_S), math.log10(_EMPTY_HIGH_S)]
-        in_use = rows.edges[:-1] if rows.counts.size else (_EMPTY_LOW_S, _EMPTY_HIGH_S)
-        meta = units.reading("s", units.shared_scale("s", in_use), log=True) | {"step": rows.step}
+        shown = (_EMPTY_LOW_S, _EMPTY_HIGH_S)
+        if rows.counts.size:
+            shown = (float(rows.edges[rows.edges > 0][0]), edges[-1])
+        meta = units.reading("s", units.shared_scale("s", shown), log=True) | {"step": rows.step}
         return {"data": [trace], "layout": theme.layout(axis) | {"meta": meta}}
 
     def delta(self, rows: Heat, shape: dict[str, Any]) -> Figure | None:
         """New columns, one for each new step; None when they leave the figure's rows."""
         if rows.counts.size:
             first = _first_bucket(rows)
-            last = (first + len(rows.counts) - 1) // FOLD
-            if first // FOLD < shape["low"] or last > shape["high"]:
+            last = _row(first + len(rows.counts) - 1)
+            if _row(first) < shape["low"] or last > shape["high"]:
                 return None
         cells = _folded(rows, shape["low"], shape["high"])
         return {"x": (rows.times * _MS).tolist(), "z": [_cells(column) for column in cells.T]}
@@ -95,18 +101,22 @@ def _first_bucket(rows: Heat) -> int:
     return int(np.searchsorted(EDGES, rows.edges[1] * (1 - 1e-9)))
 
 
+def _row(bucket: int) -> int:
+    """The row of a bucket; the first bucket is the first row."""
+    return (bucket + 1) // FOLD
+
+
 def _row_of(seconds: float) -> int:
-    return int(np.searchsorted(EDGES, seconds)) // FOLD
+    return _row(int(np.searchsorted(EDGES, seconds)))
 
 
 def _edges(low: int, high: int) -> list[float]:
-    """Edges in seconds of the rows low … high: one more than rows."""
-    uppers = [EDGES[min((row + 1) * FOLD - 1, len(EDGES) - 1)] for row in range(low, high + 1)]
-    lowest = EDGES[low * FOLD - 1] if low else EDGES[0] / 2
-    edges = [float(lowest), *(float(edge) for edge in uppers)]
-    if edges[-1] <= edges[-2]:
-        edges[-1] = edges[-2] * 2
-    return [float(f"{edge:.4g}") for edge in edges]
+    """Edges in seconds of the rows low … high: one more than rows.
+
+    A row without an end is as high as any other.
+    """
+    ends = np.concatenate((EDGES[:1] / GROWTH**FOLD, EDGES[::FOLD], EDGES[-1:] * GROWTH**FOLD))
+    return [float(f"{edge:.4g}") for edge in ends[low : high + 2]]
 
 
 def _folded(rows: Heat, low: int, high: int) -> NDArray[np.float64]:
@@ -115,7 +125,7 @@ def _folded(rows: Heat, low: int, high: int) -> NDArray[np.float64]:
     if rows.counts.size:
         first = _first_bucket(rows)
         for offset, counts in enumerate(rows.counts):
-            cells[min(max((first + offset) // FOLD, low), high) - low] += counts
+            cells[min(max(_row(first + offset), low), high) - low] += counts
     return cells
 
 

@@ -32,6 +32,9 @@ TOGETHER: Final = "all together"
 _COUNTS: Final = frozenset({"", "{connection}"})
 """Units whose axis has ticks at whole numbers alone; a load average counts threads, in parts."""
 
+_OF_EVENTS: Final = frozenset({"{request}/s", "{flow}/s", "{message}/s", "{connection}/s"})
+"""Units of rates that are 0 in a span that was recorded and has no value: nothing happened."""
+
 _MS: Final = 1000
 
 
@@ -89,7 +92,10 @@ class LinePlot:
         axis = theme.value_axis("" if self.log else scale.suffix, most=self.most, log=self.log)
         meta = units.reading(self._unit(rows), self._read_in(rows), log=self.log)
         meta |= {"stacked": self.stacked, "step": rows.step, "few": EXACT_FROM}
-        meta["whole"] = self.step_line or self._unit(rows) in _COUNTS
+        meta["of_events"] = self._unit(rows) in _OF_EVENTS
+        meta["whole"] = (
+            self.step_line or self._unit(rows) in _COUNTS or scale.suffix in units.IN_PARTS
+        )
         return {"data": traces, "layout": theme.layout(axis) | {"meta": meta}}
 
     def delta(self, rows: Lines, shape: Shape) -> Figure | None:

@@ -47,10 +47,12 @@ def overlaid_distributions(counts_by_name: Mapping[str, Sequence[int]]) -> Figur
     used = np.flatnonzero(np.sum(list(known.values()), axis=0))
     low, high = int(used[0]), int(used[-1])
     lower = np.concatenate(([EDGES[0] / GROWTH], EDGES))[low : high + 2]
+    open_bar = None
     if len(lower) < high + 2 - low:  # the open bucket at the upper end is used
         lower = np.append(lower, lower[-1] * GROWTH)
+        open_bar = (LONGEST_S, float(lower[-1]))
     ends = (float(np.log10(lower[0])), float(np.log10(lower[-1])))
-    layout["xaxis"] = duration_axis(*ends, few=True)
+    layout["xaxis"] = duration_axis(*ends, few=True, open_bar=open_bar)
     drawn = styles(list(counts_by_name))
     return {
         "data": [

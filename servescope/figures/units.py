@@ -56,12 +56,20 @@ _DAY_S: Final = 86_400.0
 _SECOND: Final = (1.0, "s")
 _MINUTE: Final = (_MINUTE_S, "min")
 _HOUR: Final = (_HOUR_S, "h")
+_DAY: Final = (_DAY_S, "d")
+_IN_PARTS_FROM_S: Final = 119.5
+"""A length from here on, 120 s as it is read, has minutes and seconds: nobody counts `2.21 min`."""
+
+IN_PARTS: Final = frozenset({_MINUTE[1], _HOUR[1]})
+"""Suffixes of scales whose values are said in whole parts, never with decimals."""
+
 _LENGTHS: Final = (
-    (2 * _MINUTE_S, _SECOND, None),
     (2 * _HOUR_S, _MINUTE, _SECOND),
     (2 * _DAY_S, _HOUR, _MINUTE),
+    (14 * _DAY_S, _DAY, _HOUR),
+    (math.inf, _DAY, _DAY),
 )
-"""Below how many seconds a length is said in a unit and in parts of it."""
+"""Below how many seconds a length is said in a unit and in parts of it; so in `assets/clock.js`."""
 
 _SIGNS: Final = {"≥": "at least", "≤": "at most", ">": "more than", "<": "less than"}
 _WHOLE_PERCENT: Final = 9.95
@@ -72,7 +80,9 @@ _ALL: Final = 100.0
 _DIGITS: Final = 4
 _LEAST_SHARED: Final = 0.05
 _MOST_SHARED: Final = 1e5
-"""In a shared unit the smallest value reads the first or more, the largest less than the second."""
+_MOST_SHARED_OF_DURATIONS: Final = 1e4
+"""In a shared unit the smallest value reads the first or more, the largest less than the second:
+`10,000 ms` is read as 10 s."""
 
 _MINUTES_FROM_S: Final = 600.0
 """Values beside each other read in minutes from here on: nobody sees 4.4 s in `0.074 min`."""
@@ -95,7 +105,7 @@ _DURATIONS: Final = (
     Scale(1e6, "µs", 1e-12),
     Scale(1e3, "ms", 0.9995e-3),  # from there on 1,000 µs would be read
     Scale(1.0, "s", 0.9995),
-    Scale(1 / 60, "min", 119.5),  # below 2 min a length is in seconds, too
+    Scale(1 / 60, "min", _IN_PARTS_FROM_S),
     Scale(1 / 3600, "h", 3597.0),
 )
 
@@ -135,9 +145,14 @@ def number(value: float, rounding: Rounding = Rounding.NEAREST) -> str:
 
 
 def quantity(value: float | None, unit: str) -> tuple[str, str]:
-    """Number and unit apart, as a card shows them; the unit is "" where the heading names it."""
+    """Number and unit apart, as a card shows them; the unit is "" where the heading names it.
+
+    So it is of a duration that has minutes and seconds: `2 min 13 s` is one text.
+    """
     if value is None or not math.isfinite(value):
         return NOTHING, ""
+    if unit == "s" and abs(value) >= _IN_PARTS_FROM_S:
+        return _in_parts(value, Rounding.NEAREST), ""
     scale = scale_for(unit, abs(value))
     shown = value * scale.factor
     if unit == "1" and _ALMOST_ALL <= shown < _ALL:  # neither of which is 100 %
@@ -187,12 +202,19 @@ def lower_bound(seconds: float) -> str:
     return f"≥ {_bound(seconds, Rounding.DOWN)}"
 
 
+def bound_in_words(seconds: float) -> str:
+    """The same where a sign would need a word beside it: `64 s or longer`."""
+    return f"{_bound(seconds, Rounding.DOWN)} or longer"
+
+
 def upper_bound(seconds: float) -> str:
     """A duration that is a bound from above: `≤ 0.96 µs`, never less than it is."""
     return f"≤ {_bound(seconds, Rounding.UP)}"
 
 
 def _bound(seconds: float, rounding: Rounding) -> str:
+    if seconds >= _IN_PARTS_FROM_S:
+        return _in_parts(seconds, rounding)
     scale = scale_for("s", abs(seconds))
     return f"{number(seconds * scale.factor, rounding)} {scale.suffix}"
 
@@ -267,18 +289,24 @@ def with_texts(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
 def length(seconds: float) -> str:
     """The length of a span of time: below 2 h to the second, below 2 d to the minute.
 
-    For example `90 s`, `6 min 40 s`, `5 min`, `6 h`, `2 h 30 min`, `90 d`.
+    Below 14 d to the hour, from there on to the day. For example `90 s`, `6 min 40 s`, `5 min`,
+    `6 h`, `2 h 30 min`, `2 d 12 h`, `90 d`.
     """
-    for limit, (unit_s, name), part in _LENGTHS:
-        if seconds >= limit:
-            continue
-        if part is None:
-            return f"{number(seconds)} {name}"
-        part_s, part_name = part
-        parts = round(seconds / part_s)
-        whole, rest = divmod(parts, round(unit_s / part_s))
-        return f"{whole} {name} {rest} {part_name}" if rest else f"{whole} {name}"
-    return f"{number(seconds / _DAY_S)} d"
+    if seconds < _IN_PARTS_FROM_S:
+        return f"{number(seconds)} {_SECOND[1]}"
+    return _in_parts(seconds, Rounding.NEAREST)
+
+
+def _in_parts(seconds: float, rounding: Rounding) -> str:
+    """A length of minutes or more in a unit and whole parts of it, such as `2 min 13 s`."""
+    size = abs(seconds)
+    (unit_s, name), (part_s, part_name) = next(
+        (unit, part) for limit, unit, part in _LENGTHS if size < limit
+    )
+    parts = round(rounding.at(size / part_s, 0))
+    whole, rest = divmod(parts, round(unit_s / part_s))
+    sign = "-" if seconds < 0 else ""
+    return sign + (f"{whole:,} {name} {rest} {part_name}" if rest else f"{whole:,} {name}")
 
 
 def scale_for(unit: str, largest: float) -> Scale:
@@ -298,14 +326,17 @@ def shared_scale(unit: str, values: Iterable[float | None]) -> Scale:
     """The scale of values that are read beside each other: µs beside s cannot be compared at once.
 
     That of the largest; or a smaller unit, in which the smallest that is not zero reads 0.05 or
-    more, as far as the largest reads less than 100,000 there.
+    more, as far as the largest reads less than 100,000 there, of durations less than 10,000. Those
+    of minutes read in seconds: a tenth of a minute is no length that anybody knows.
     """
     sizes = [abs(one) for one in values if one is not None and math.isfinite(one) and one]
     least, most = min(sizes, default=0.0), max(sizes, default=0.0)
-    chosen = axis_scale(unit, most)
+    is_of_durations = unit == "s"
+    chosen = axis_scale(unit, min(most, _SECOND[0]) if is_of_durations else most)
+    limit = _MOST_SHARED_OF_DURATIONS if is_of_durations else _MOST_SHARED
     smaller = [scale for scale in scales(unit) if sizes and scale.factor > chosen.factor]
     for scale in sorted(smaller, key=lambda one: one.factor):
-        if least * chosen.factor >= _LEAST_SHARED or most * scale.factor >= _MOST_SHARED:
+        if least * chosen.factor >= _LEAST_SHARED or most * scale.factor >= limit:
             break
         chosen = scale
     return chosen
@@ -333,10 +364,10 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
     """By which the browser writes a figure, the ticks of its axis in the unit of `scale`, as JSON.
 
     The values drawn are in that unit as well, but on a logarithmic axis in the base unit: `factor`
-    is what base units were multiplied by, `times` what a drawn value is to be multiplied by. From
-    `longest` on, in seconds, a percentile is a lower bound. `scales` are those in which a duration
-    reads, and ticks of a logarithmic axis where they lie too far apart for one: least value,
-    factor, suffix. Of a `share` all is 100 %, which a little less does not read as.
+    is what base units were multiplied by, `times` what a drawn value is to be multiplied by.
+    Durations beyond `longest`, in seconds, are not told apart. `scales` are those in which a
+    duration reads, and ticks of a logarithmic axis where they lie too far apart for one: least
+    value, factor, suffix. Of a `share` all is 100 %, which a little less does not read as.
     """
     return {
         "factor": 1.0 if log else scale.factor,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from servescope.figures import theme, units
+from servescope.figures import bounds, theme, units
+from servescope.histogram import LONGEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 10, 34
 _TICKS: Final = 5
 _DASHES: Final = {"solid": "", "dash": "6 4", "dot": "2 3", "dashdot": "6 3 2 3"}
 _DECADES_WITH_HALVES: Final = 3
+_LABEL: Final = 0.1
+"""Share of the axis that the label of the last bar takes left of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,10 @@ class _Axis:
     def _scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.log10(values) if self.log else values
 
-    def ticks(self) -> list[float]:
+    def ticks(self, factor: float = 1.0) -> list[float]:
+        """Round values, on a linear axis in a unit that values times `factor` have."""
         if not self.log:
-            return _linear_ticks(self.low, self.high)
+            return [one / factor for one in _linear_ticks(self.low * factor, self.high * factor)]
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         factors = (1, 2, 5) if len(decades) <= _DECADES_WITH_HALVES else (1,)
         found = [factor * 10.0**decade for decade in decades for factor in factors]
@@ -95,19 +99,48 @@ def line_plot(
         _LEFT,
         WIDTH - _RIGHT,
     )
+    are_bounds = np.zeros(lines.values.shape, bool) if lines.bounds is None else lines.bounds
+    levels = lines.values[are_bounds].tolist()
     y_axis = _Axis(
         float(known.min()) * 0.9 if log else min(float(known.min()), 0.0),
-        most or float(known.max()) * (1.1 if log else 1.05) or 1.0,
+        most or _top(known, log=log, has_label=bool(levels)) or 1.0,
         HEIGHT - _BOTTOM,
         _TOP,
         log,
     )
     parts = [*_frame(x_axis, y_axis, lines.unit, "s since the start")]
-    for row, style in zip(lines.values, chosen, strict=True):
+    for row, is_bound, style in zip(lines.values, are_bounds, chosen, strict=True):
         drawn = np.where(row > 0, row, np.nan) if log else row
-        parts += _line(x_axis.at(seconds), y_axis.at(np.minimum(drawn, y_axis.high)), style)
+        x, y = x_axis.at(seconds), y_axis.at(np.minimum(drawn, y_axis.high))
+        parts += _line(x, y, style)
+        parts += _triangles(x[is_bound], y[is_bound], style)
+    if levels:
+        parts += _reference(levels, float(y_axis.at(np.array([max(levels)]))[0]))
     legend = _legend(list(zip(lines.names, chosen, strict=True)))
     return _figure(parts, what) + legend
+
+
+def _top(known: NDArray[np.float64], *, log: bool, has_label: bool) -> float:
+    """The end of the value axis: above the highest value, and the label of bounds."""
+    highest = float(known.max())
+    if not log:
+        return highest * (1 + bounds.HEADROOM if has_label else 1.05)
+    return highest * max((highest / float(known.min())) ** bounds.HEADROOM if has_label else 1, 1.1)
+
+
+def _triangles(x: NDArray[np.float64], y: NDArray[np.float64], style: Style) -> Iterator[str]:
+    """A triangle for each lower bound, or for some of them: they do not touch each other."""
+    each = -(-x.size // bounds.MOST) or 1
+    for one, two in zip(x[::each].tolist(), y[::each].tolist(), strict=True):
+        yield f'<path d="M{one - 4:.1f} {two + 3:.1f}h8l-4 -7z" fill="{style.colour}"/>'
+
+
+def _reference(levels: list[float], y: float) -> Iterator[str]:
+    """The label of lower bounds, and a line where all are one."""
+    if len(set(levels)) == 1:
+        yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}" stroke-dasharray="2 3"/>'
+    label = escape(bounds.label(levels))
+    yield f'<text class="tick" x="{_LEFT + 4}" y="{y - 5:.1f}">{label}</text>'
 
 
 def distribution_plot(
@@ -141,17 +174,17 @@ def _frame(
 ) -> Iterator[str]:
     """Grid, ticks and their texts, each with its unit."""
     scale = units.axis_scale(unit, y_axis.high)
-    if y_axis.log:
-        scale = units.shared_scale(unit, y_axis.ticks())
-    for value in y_axis.ticks():
+    ticks = y_axis.ticks(scale.factor)
+    is_of_durations = y_axis.log and unit == "s"
+    texts = units.ticks(ticks) if is_of_durations else [units.text_in(one, scale) for one in ticks]
+    for value, told in zip(ticks, texts, strict=True):
         y = float(y_axis.at(np.array([value]))[0])
-        text = _told(value * scale.factor, scale.suffix)
+        text = escape(told)
         yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>'
         yield f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
     below = HEIGHT - _BOTTOM
-    for value in x_axis.ticks():
+    for value, text in _ticks_below(x_axis, x_unit):
         x = float(x_axis.at(np.array([value]))[0])
-        text = units.text(value, x_unit) if x_unit else units.number(value)
         yield f'<path class="grid" d="M{x:.1f} {below}v4"/>'
         yield f'<text class="tick" x="{x:.1f}" y="{below + 16}" text-anchor="middle">{text}</text>'
     middle = (_LEFT + WIDTH - _RIGHT) / 2
@@ -161,8 +194,15 @@ def _frame(
     )
 
 
-def _told(number: float, suffix: str) -> str:
-    return escape(f"{units.number(number)} {suffix}".strip())
+def _ticks_below(x_axis: _Axis, unit: str) -> Iterator[tuple[float, str]]:
+    """Places and texts of the ticks below a plot: the last bar of durations may have no end."""
+    is_open = unit == "s" and x_axis.high > LONGEST_S
+    end = LONGEST_S * (x_axis.low / x_axis.high) ** _LABEL if is_open else x_axis.high
+    for value in x_axis.ticks():
+        if value <= end:
+            yield value, units.text(value, unit) if unit else units.number(value)
+    if is_open:
+        yield math.sqrt(LONGEST_S * x_axis.high), escape(units.lower_bound(LONGEST_S))
 
 
 def _line(x: NDArray[np.float64], y: NDArray[np.float64], style: Style) -> Iterator[str]:

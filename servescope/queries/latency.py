@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.records.server_kinds import ServerKind
+    from servescope.store.base import Store
     from servescope.store.query import Query
     from servescope.store.results import HeatmapResult, TotalResult
 
@@ -135,12 +136,25 @@ def percentiles(
     Of a load run's, those that requests which timed out reach down to are lower bounds; of the
     clock that begins when a request is due these may have taken `timeouts_s`. `step`: seconds of a
     point; 0 takes `step_of_enough`. A gap where a step has fewer requests than `least_count`.
-    Connections answered before a request was read count in none of it. Raises ValueError for a step
-    that is none of STEPS.
+    Connections answered before a request was read count in none of it. One in the last bucket of
+    the histograms is a lower bound, too. Raises ValueError for a step that is none of STEPS.
     """
+    return percentiles_in(context.store, span, names, listener, metric, step, timeouts_s)
+
+
+def percentiles_in(
+    store: Store,
+    span: Span,
+    names: tuple[str, ...],
+    listener: str,
+    metric: str,
+    step: int = 0,
+    timeouts_s: Iterable[float] = (),
+) -> Lines:
+    """The same, asked of a store."""
     where = of_listener(listener)
     query = span.query(metric, where=where)
-    counts = None if step else _counts(context, query)
+    counts = None if step else _counts(store, query)
     if counts is not None:
         step = _step_of(span, *counts)
     if counts is None or step != span.step:
@@ -150,32 +164,33 @@ def percentiles(
         nothing = np.empty((len(names), 0))
         times = np.empty(0, np.int64)
         return _percentiles(times, names, nothing, np.empty(0), step)
-    found = context.store.quantiles(query, [QUANTILES[name] for name in names])
+    found = store.quantiles(query, [QUANTILES[name] for name in names])
     if not len(found.values):
         nothing = np.full((len(names), found.times.size), np.nan)
         return _percentiles(found.times, names, nothing, np.zeros(found.times.size), step)
-    requests, unread = counts or _counts(context, query)
-    values = _quantiles_of_read(context, query, names) if unread.any() else found.values[0]
+    requests, unread = counts or _counts(store, query)
+    values = _quantiles_of_read(store, query, names) if unread.any() else found.values[0]
     lines = _percentiles(found.times, names, values, requests - unread, step)
     if metric not in _BY_CLIENT:
         return lines
 
     def by_step(query: Query) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        found = context.store.aggregate(query, Aggregation.SUM)
+        found = store.aggregate(query, Aggregation.SUM)
         count = np.nan_to_num(found.values[0]) if len(found.values) else np.zeros(found.times.size)
         is_of_durations = query.metric != catalog.LOAD_ERRORS
-        buckets = _dense(context.store.heatmap(query)) if is_of_durations else _NO_BUCKETS
+        buckets = _dense(store.heatmap(query)) if is_of_durations else _NO_BUCKETS
         return count, buckets
 
     number, _ = by_step(_failed_by_timeout(query))
     if not number.any():
-        return replace(lines, bounds=np.zeros(lines.values.shape, dtype=bool))
-    buckets = _dense(context.store.heatmap(query))
+        return replace(lines, bounds=_are_longest(lines.values))
+    buckets = _dense(store.heatmap(query))
     timed_out = _timed_out(query, buckets, number, by_step)
     of_names = [QUANTILES[name] for name in names]
     is_bound = are_lower_bounds(buckets, timed_out, of_names) & np.isfinite(lines.values)
     of_due = timeouts_s if metric == catalog.LOAD_DURATION else ()
-    return replace(lines, values=_told(lines.values, is_bound, of_due), bounds=is_bound)
+    told = _told(lines.values, is_bound, of_due)
+    return replace(lines, values=told, bounds=is_bound | _are_longest(told))
 
 
 def _failed_by_timeout(query: Query) -> Query:
@@ -234,21 +249,22 @@ def step_of_percentiles(
     metric: str = catalog.REQUEST_DURATION,
 ) -> int:
     """Seconds of a step that has the requests of a percentile, as `percentiles` chooses it."""
-    return _step_of(span, *_counts(context, span.query(metric, where=of_listener(listener))))
+    query = span.query(metric, where=of_listener(listener))
+    return _step_of(span, *_counts(context.store, query))
 
 
 def _step_of(span: Span, requests: NDArray[np.float64], unread: NDArray[np.float64]) -> int:
     return step_of_enough(span, (requests - unread)[np.newaxis])
 
 
-def _counts(context: QueryContext, query: Query) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _counts(store: Store, query: Query) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The requests (T,) of each step, NaN in gaps, and those (T,) of them that were not read."""
-    found = context.store.aggregate(query, Aggregation.SUM)
+    found = store.aggregate(query, Aggregation.SUM)
     requests = found.values[0] if len(found.values) else np.full(found.times.size, np.nan)
     nothing = np.zeros(found.times.size)
     if query.metric != catalog.REQUEST_DURATION or not len(found.values):
         return requests, nothing
-    unread = context.store.aggregate(_unread(query), Aggregation.SUM)
+    unread = store.aggregate(_unread(query), Aggregation.SUM)
     return requests, np.nan_to_num(unread.values[0]) if len(unread.values) else nothing
 
 
@@ -257,11 +273,9 @@ def _unread(query: Query) -> Query:
     return replace(query, where=(*query.where, *UNREAD_LABELS))
 
 
-def _quantiles_of_read(
-    context: QueryContext, query: Query, names: tuple[str, ...]
-) -> NDArray[np.float64]:
+def _quantiles_of_read(store: Store, query: Query, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Quantiles (N, T) of the requests that were read: of all, less those that were not."""
-    counts = _dense(context.store.heatmap(query)) - _dense(context.store.heatmap(_unread(query)))
+    counts = _dense(store.heatmap(query)) - _dense(store.heatmap(_unread(query)))
     found: NDArray[np.float64] = quantiles_by_bucket(
         np.maximum(counts, 0), [QUANTILES[name] for name in names]
     )
@@ -285,15 +299,23 @@ def _percentiles(
     step: int,
 ) -> Lines:
     least = np.array([[least_count(QUANTILES[name])] for name in names])
+    supported = np.where(requests >= least, values, np.nan)
+    longest = _are_longest(supported)
     return Lines(
         times,
         names,
-        np.where(requests >= least, values, np.nan),
+        supported,
         "s",
         step,
         without_mean=(True,) * len(names),
         requests=np.tile(requests, (len(names), 1)),
+        bounds=longest if longest.any() else None,
     )
+
+
+def _are_longest(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which quantiles lie in the last bucket: those are lower bounds; NaN is none."""
+    return values >= LONGEST_S
 
 
 def step_of_enough(span: Span, requests: NDArray[np.float64]) -> int:

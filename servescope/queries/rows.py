@@ -23,9 +23,10 @@ class Lines:
     which lines no mean over time is to be had, for each point is a percentile, an extreme or a mean
     of requests, of which some steps have more than others; empty: of none. `requests` (N, T): of
     how many requests each value is, where it is a percentile. `bounds` (N, T): which values are
-    lower bounds, for so many requests timed out that the percentile is one of them; None: none is.
-    `places`: of lines of listeners, each named or begun by its listener's name, the places of these
-    among the colours (see `records.colour_places`).
+    lower bounds, for so many requests timed out that the percentile is one of them, or it lies
+    beyond the durations that a histogram tells apart; None: none is. `places`: of lines of
+    listeners, each named or begun by its listener's name, the places of these among the colours
+    (see `records.colour_places`).
     """
 
     times: NDArray[np.int64]

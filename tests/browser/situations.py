@@ -239,14 +239,15 @@ class Situation:
     at_once: bool = False
 
 
-DURATION = r"[\d.,]+ (?:µs|ms|s|min)"
+DURATION = r"[\d.,]+ (?:µs|ms|s|min(?: \d+ s)?)"
 SECONDS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
 
 
 def figure(text: str) -> float:
-    """A number as a page writes it; a duration in seconds."""
+    """A number as a page writes it; a duration in seconds, `2 min 13 s` among them."""
     number, _, unit = text.replace(",", "").partition(" ")
-    return float(number) * SECONDS.get(unit, 1.0)
+    unit, _, part = unit.partition(" ")
+    return float(number) * SECONDS.get(unit, 1.0) + (figure(part) if part else 0.0)
 
 
 def matched(said: Said, text: str, facts: dict[str, Any]) -> bool:

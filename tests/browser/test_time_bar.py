@@ -127,8 +127,8 @@ def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_
     (told,) = re.findall(r"begins at (\d\d:\d\d:\d\d)", opened.page.evaluate(begins))
     assert opened.page.evaluate(SO_FAR) == {
         "119": "119 s of 5 min so far.",
-        "293": "4.8 min of 5 min so far.",
-        "299": "4.9 min of 5 min so far.",
+        "293": "4 min 53 s of 5 min so far.",
+        "299": "4 min 59 s of 5 min so far.",
     }, "a part is never as long as the whole"
     opened.until(so_far)  # by the next answer
     opened.pause()

@@ -68,8 +68,25 @@ def test_a_p99_with_requests_that_timed_out_is_a_lower_bound(p99_s, shown):
 def test_no_point_of_the_plots_is_cut_by_a_bound_of_its_axis():
     # 10 ms and 1 s are powers of ten: a marker at the bound itself shows a half.
     steps = [step(quantile_s=seconds) for seconds in (0.01, 0.03, 1.0)]
-    figure = latency(steps, Objective(0.1), None, None)
+    figure = latency(steps, Objective(0.1), None, None, 10.0)
     low, high = figure["layout"]["yaxis"]["range"]
     assert low <= -2.1
     assert high >= 0.1
     assert figure["layout"]["yaxis"]["ticktext"] == ["10 ms", "100 ms", "1,000 ms"]
+
+
+def test_a_p99_that_is_a_lower_bound_is_marked_in_the_plot():
+    steps = [step(quantile_s=seconds, rate=rate) for seconds, rate in ((0.02, 10.0), (5.01, 20.0))]
+    figure = latency(steps, Objective(0.1), None, None, 5.0)
+    points = [trace for trace in figure["data"] if trace["mode"] == "markers"]
+    drawn = {
+        (value, symbol, text)
+        for trace in points
+        for value, symbol, text in zip(
+            trace["y"], trace["marker"]["symbol"], trace["text"], strict=True
+        )
+    }
+    assert (5.0, "triangle-up", "20 req/s: ≥ 5 s") in drawn
+    assert [symbol for value, symbol, _ in drawn if value == 0.02] != ["triangle-up"]
+    (line,) = figure["layout"]["shapes"]
+    assert line["label"]["text"] == "▲ 5 s or longer"

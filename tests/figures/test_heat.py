@@ -75,5 +75,31 @@ def test_an_empty_heatmap_still_has_an_axis():
     assert figure["data"][0]["y"][0] < 0.001 < figure["data"][0]["y"][-1]
 
 
-def test_rows_are_pairs_of_buckets():
+def test_rows_are_pairs_of_buckets_but_for_the_two_without_an_end():
     assert BUCKETS % FOLD == 0
+    plot = HeatPlot()
+    seconds = [0.0, *EDGES[1:].tolist(), 300.0]
+    rows = heat(seconds)
+    counts = cells(plot.figure(rows, plot.shape(rows))).sum(axis=1).tolist()
+    assert counts == [1, *[FOLD] * ((BUCKETS - 2) // FOLD), 1]
+
+
+def test_what_took_longer_than_the_histogram_tells_has_a_row_of_its_own():
+    plot = HeatPlot()
+    rows = heat([0.5, 63.9], [0.5, 64.1, 300.0])
+    shape = plot.shape(rows)
+    (trace,) = plot.figure(rows, shape)["data"]
+    assert trace["y"][-2] == 64
+    assert trace["z"][-1] == [None, 2]
+    assert trace["z"][-2] == [1, None]
+    below = heat([0.5, 63.9])
+    (trace,) = plot.figure(below, plot.shape(below))["data"]
+    assert trace["y"][-1] == 64, "no row for what there is not"
+    assert plot.delta(rows, plot.shape(below)) is None
+
+
+def test_the_axis_of_a_heatmap_reads_in_seconds_where_it_reaches_ten():
+    plot = HeatPlot()
+    for longest, suffix in ((4.0, "ms"), (8.0, "s"), (300.0, "s")):
+        rows = heat([0.002, longest])
+        assert plot.figure(rows, plot.shape(rows))["layout"]["meta"]["suffix"] == suffix

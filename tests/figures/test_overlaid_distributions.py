@@ -55,3 +55,11 @@ def test_what_has_no_request_is_left_out():
     assert [trace["name"] for trace in figure["data"]] == ["b"]
     assert figure["data"][0]["line"]["color"] == styles(["a", "b"])[1][1]
     assert overlaid_distributions({"a": [], "b": []})["data"] == []
+
+
+def test_the_step_without_an_upper_end_is_labelled_so():
+    axis = overlaid_distributions({"a": counts(0.02, 300.0)})["layout"]["xaxis"]
+    assert axis["ticktext"][-1] == "≥ 64 s"
+    assert (
+        "≥ 64 s" not in overlaid_distributions({"a": counts(0.02)})["layout"]["xaxis"]["ticktext"]
+    )

@@ -29,8 +29,13 @@ from servescope.figures.units import NOTHING, length, rounded, scale_for, text
         (90.0, "s", "90 s"),
         (119.4, "s", "119 s"),
         (120.0, "s", "2 min"),
-        (150.0, "s", "2.5 min"),
-        (9000.0, "s", "2.5 h"),
+        (119.6, "s", "2 min"),
+        (132.6, "s", "2 min 13 s"),
+        (150.0, "s", "2 min 30 s"),
+        (3_600.0, "s", "60 min"),
+        (9_000.0, "s", "2 h 30 min"),
+        (216_000.0, "s", "2 d 12 h"),
+        (-132.6, "s", "-2 min 13 s"),
         (0, "By", "0 B"),
         (1023, "By", "1,023 B"),
         (1023.7, "By", "1 KiB"),
@@ -63,7 +68,7 @@ def test_a_figure_reads_with_its_unit(value, unit, shown):
 )
 def test_what_is_something_never_reads_as_nothing(value, unit):
     shown, _ = units.quantity(value, unit)
-    assert float(shown.lstrip("<> ").replace(",", "")) > 0
+    assert float(shown.lstrip("<> ").replace(",", "").split(" ")[0]) > 0
 
 
 @given(st.floats(min_value=1e-4, max_value=50))
@@ -99,7 +104,11 @@ def test_an_axis_has_one_scale(unit, largest, suffix, shown):
     st.sampled_from(["s", "By", "By/s", "1", units.CORES, "{request}/s", "{connection}", ""]),
 )
 def test_a_value_alone_has_the_unit_that_an_axis_up_to_it_has(value, unit):
-    assert units.quantity(value, unit)[1] == scale_for(unit, value).suffix
+    suffix = scale_for(unit, value).suffix
+    if suffix in units.IN_PARTS:
+        assert text(value, unit) == length(value), "and whole parts of it"
+    else:
+        assert units.quantity(value, unit)[1] == suffix
 
 
 @pytest.mark.parametrize(
@@ -112,7 +121,9 @@ def test_a_value_alone_has_the_unit_that_an_axis_up_to_it_has(value, unit):
         pytest.param([120e-6, 4e-3], ["0.12 ms", "4 ms"], id="that of the largest"),
         pytest.param([3e-6, 5e-3], ["3 µs", "5,000 µs"], id="that of the smallest"),
         pytest.param([3e-6, 1.2], ["0.003 ms", "1,200 ms"], id="as small as the largest allows"),
-        pytest.param([3e-9, 99.0], ["< 0.001 ms", "99,000 ms"], id="less than can be read"),
+        pytest.param([3e-9, 99.0], ["< 0.001 s", "99 s"], id="less than can be read"),
+        pytest.param([0.002, 9.9], ["2 ms", "9,900 ms"], id="below 10 s"),
+        pytest.param([0.002, 10.0], ["0.002 s", "10 s"], id="10 s, which nobody reads in ms"),
         pytest.param([0.02, 10_800.0], ["0.02 s", "10,800 s"], id="of a handshake and a life"),
         pytest.param([0.0, 2.0], ["0 s", "2 s"], id="of nothing and something"),
         pytest.param([None, math.nan], [NOTHING, NOTHING], id="of none"),
@@ -131,8 +142,18 @@ def test_a_duration_reads_the_same_in_a_table_as_alone(values):
 
 @given(st.floats(min_value=1e-6, max_value=3_600.0))
 def test_a_duration_has_three_digits_at_most(seconds):
-    shown, _ = units.Duration(seconds).text.split(" ")
+    shown = units.Duration(seconds).text.split(" ")[0]
     assert len(shown.replace(".", "").lstrip("0")) <= 3
+
+
+@given(st.floats(min_value=119.5, max_value=1e7))
+def test_a_duration_of_minutes_has_whole_parts_and_reads_back(seconds):
+    parts = units.Duration(seconds).text.split(" ")
+    sizes = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
+    read = [(int(one), name) for one, name in zip(parts[::2], parts[1::2], strict=True)]
+    told_s = sum(one * sizes[name] for one, name in read)
+    assert told_s == pytest.approx(seconds, rel=0.04)
+    assert all(one < 60 for one, _ in read[1:])
 
 
 def test_sizes_beside_each_other_read_in_one_unit():
@@ -147,8 +168,8 @@ def test_sizes_beside_each_other_read_in_one_unit():
 def test_what_is_read_in_one_unit_is_neither_long_nor_lost(values):
     scale = units.shared_scale("s", values)
     largest = max(values) * scale.factor
-    assert largest < 1e5 or scale == scale_for("s", max(values))
-    assert min(values) * scale.factor >= 0.05 or largest * 1e3 >= 1e5 or scale.suffix == "µs"
+    assert largest < 1e4 or scale == scale_for("s", min(max(values), 1.0))
+    assert min(values) * scale.factor >= 0.05 or largest * 1e3 >= 1e4 or scale.suffix == "µs"
 
 
 def test_a_linear_axis_has_values_in_its_unit_and_a_logarithmic_one_in_the_base_unit():
@@ -212,7 +233,9 @@ def test_a_percentile_among_the_longest_is_a_lower_bound():
         (0.067, "≥ 67 ms", "≤ 67 ms"),
         (0.1239, "≥ 123 ms", "≤ 124 ms"),
         (64.0, "≥ 64 s", "≤ 64 s"),
-        (299.9, "≥ 4.99 min", "≤ 5 min"),
+        (119.7, "≥ 1 min 59 s", "≤ 2 min"),
+        (299.9, "≥ 4 min 59 s", "≤ 5 min"),
+        (9_030.0, "≥ 2 h 30 min", "≤ 2 h 31 min"),
         (2.0**-20, "≥ 0.95 µs", "≤ 0.96 µs"),
         (0.0, "≥ 0 ms", "≤ 0 ms"),
     ],
@@ -225,9 +248,13 @@ def test_a_bound_is_not_rounded_past_itself(seconds, lower, upper):
 @given(st.floats(min_value=1e-6, max_value=1e5))
 def test_what_a_bound_reads_as_is_one_too(seconds):
     names = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3_600.0}
+    names["d"] = 86_400.0
     for told, sign in ((units.lower_bound(seconds), 1), (units.upper_bound(seconds), -1)):
-        shown, unit = told[2:].split(" ")
-        read = float(shown.replace(",", "")) * names[unit]
+        parts = told[2:].split(" ")
+        read = sum(
+            float(shown.replace(",", "")) * names[unit]
+            for shown, unit in zip(parts[::2], parts[1::2], strict=True)
+        )
         assert sign * read <= sign * seconds * (1 + sign * 1e-6)
         assert read == pytest.approx(seconds, rel=0.11)
 

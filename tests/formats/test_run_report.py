@@ -102,7 +102,7 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
 
 @pytest.mark.parametrize(
     ("unit", "values", "longest"),
-    [("{request}/s", [0.0, 12_000.0], "10,000 req/s"), ("s", [0.005, 11.0], "10,000 ms")],
+    [("{request}/s", [0.0, 12_000.0], "10,000 req/s"), ("s", [0.005, 7.0], "1,000 ms")],
 )
 def test_labels_of_a_plot_have_room_left_of_it(unit, values, longest):
     lines = Lines(np.array([0, 1]), ("p50",), np.array([values]), unit, 1)
@@ -111,6 +111,26 @@ def test_labels_of_a_plot_have_room_left_of_it(unit, values, longest):
     assert longest in [text for _, text in ticks]
     # An average character of the report's tick labels is narrower than 6.5 px.
     assert [text for x, text in ticks if len(text) * 6.5 > float(x)] == []
+
+
+def test_a_plot_marks_lower_bounds_where_they_are_drawn():
+    values = np.array([[0.4, 2.0, 10.0, 10.0]])
+    lines = Lines(np.arange(4), ("p99",), values, "s", 1)
+    bounded = replace(lines, bounds=values >= 10)
+    assert "▲" not in line_plot(lines, 0.0, what="x", log=True)
+    plot = line_plot(bounded, 0.0, what="x", log=True)
+    assert plot.count("h8l-4 -7z") == 2
+    assert "▲ 10 s or longer</text>" in plot
+    (label_y,) = re.findall(r'y="([\d.]+)">▲', plot)
+    assert float(label_y) > 10, "it lies within the plot"
+    differing = line_plot(replace(lines, bounds=values >= 2), 0.0, what="x", log=True)
+    assert "▲ so long or longer</text>" in differing
+
+
+def test_minutes_of_a_plot_have_whole_ticks():
+    lines = Lines(np.array([0, 1]), ("app",), np.array([[0.0, 1_500.0]]), "s", 1)
+    ticks = re.findall(r'text-anchor="end">([^<]+)', line_plot(lines, 0.0, what="x"))
+    assert ticks == ["0 min", "10 min", "20 min"]
 
 
 def test_the_figures_of_the_server_are_of_requests_that_were_read_and_say_so():
@@ -127,6 +147,7 @@ def test_the_distribution_draws_durations_that_a_histogram_does_not_tell_apart(d
     told = report_html(RunData(replace(run, result=run.result | {"histogram": counts}), "here"))
     assert told.count("<polygon") == 1
     assert ("The last one has all that took longer than 64 s." in told) == (70.0 in durations)
+    assert ('text-anchor="middle">≥ 64 s</text>' in told) == (70.0 in durations)
 
 
 def test_answers_of_5xx_stand_beside_those_that_failed():
