@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 _MARKED: Final = ("p50", "p95", "p99")
 _ROOM: Final = 0.11
-"""Share of the axis that a mark's label takes: 27 px of the 245 that a phone has for the axis."""
+"""Share of the axis that the label `p99` takes: 27 px of the 245 that a phone has for the axis."""
 
+_ROOM_OF_CHARACTER: Final = 0.026
+"""And each character more than its three: 6.4 px."""
+
+_NEW_LINE: Final = "<br>"
+_TOP_OF_TWO_LINES: Final = 36  # px above the bars, for a label of two lines
 _EMPTY_S: Final = (1e-4, 1.0)
 
 
@@ -45,8 +50,10 @@ class DistributionPlot:
             return {"data": [], "layout": layout}
         known = _known(rows)
         lows, highs = _drawn(known)
-        x_range = _padded(float(lows[0]), float(highs[-1]))
-        layout["xaxis"] = duration_axis(*x_range)
+        marks = _marks(rows)
+        x_range, labels = _placed(marks, float(lows[0]), float(highs[-1]))
+        open_bar = (float(lows[-1]), float(highs[-1])) if math.isinf(known[-1]) else None
+        layout["xaxis"] = duration_axis(*x_range, open_bar=open_bar)
         middles = (lows + highs) / 2
         total = int(rows.counts.sum())
         trace = {
@@ -65,12 +72,9 @@ class DistributionPlot:
             "meta": {"edges": [None if math.isinf(edge) else float(edge) for edge in known]},
         }
         layout["yaxis"] |= theme.whole_ticks(int(rows.counts.max()))
-        marks = {name: rows.marks[name] for name in _MARKED if name in rows.marks}
-        sides = _label_sides([math.log10(seconds) for seconds in marks.values()], x_range)
-        layout["shapes"] = [
-            _mark(name, seconds, side)
-            for (name, seconds), side in zip(marks.items(), sides, strict=True)
-        ]
+        layout["shapes"] = [_line(mark, label) for mark, label in zip(marks, labels, strict=True)]
+        if any(_NEW_LINE in label.text for label in labels):
+            layout["margin"] |= {"t": _TOP_OF_TWO_LINES}
         return {"data": [trace], "layout": layout}
 
     def delta(self, rows: Distribution, shape: dict[str, Any]) -> Figure | None:
@@ -90,11 +94,9 @@ class DistributionPlot:
                 "name": name,
                 "colour": theme.MEANINGS.get(name, theme.GREY),
                 "dash": "solid",
-                "value": units.Duration(
-                    seconds, name in rows.bounds or bool(units.at_least(seconds))
-                ).text,
+                "value": _duration(rows, name).text,
             }
-            for name, seconds in rows.marks.items()
+            for name in rows.marks
         ]
 
 
@@ -116,49 +118,117 @@ def _drawn(edges: list[float]) -> tuple[Any, Any]:
     return places[:-1], places[1:]
 
 
-def _padded(low: float, high: float) -> list[float]:
-    """The axis, in powers of ten, with room for a label on both sides."""
-    first, last = math.log10(low), math.log10(high)
-    room = (last - first or 1.0) * _ROOM / (1 - 2 * _ROOM)
-    return [first - room, last + room]
+def _duration(rows: Distribution, name: str) -> units.Duration:
+    seconds = rows.marks[name]
+    return units.Duration(seconds, name in rows.bounds or bool(units.at_least(seconds)))
 
 
-def _label_sides(places: list[float], axis: list[float]) -> list[str]:
-    """On which side of each mark its label stands, so that no line strikes it through.
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A percentile as it is marked."""
 
-    The first stands left of its line, the last right; one between them where there is room for it
-    and its neighbour's, or nowhere: the legend has its figure.
+    name: str
+    seconds: float
+    bound: str = ""  # `≥ 10 s` where it is a lower one
+
+    @property
+    def place(self) -> float:
+        """Where it stands on the axis, a power of ten of seconds."""
+        return math.log10(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """The text beside a mark's line, and on which side of it; none where another names the mark."""
+
+    text: str = ""
+    side: str = "left"
+
+    @property
+    def room(self) -> float:
+        """The share of the axis that it takes."""
+        longest = max(map(len, self.text.split(_NEW_LINE)))
+        return _ROOM + _ROOM_OF_CHARACTER * max(longest - len(_MARKED[0]), 0)
+
+
+def _marks(rows: Distribution) -> list[_Mark]:
+    return [
+        _Mark(
+            name,
+            rows.marks[name],
+            found.text if (found := _duration(rows, name)).is_bound else "",
+        )
+        for name in _MARKED
+        if name in rows.marks
+    ]
+
+
+def _placed(marks: list[_Mark], low: float, high: float) -> tuple[list[float], list[_Label]]:
+    """The axis, in powers of ten, with room for the first label and the last, and all labels.
+
+    The first stands left of its line, the last right of it, and one between them where there is
+    room for it and its neighbour's. Where there is none, one label names both: that of the nearer.
     """
-    room = (axis[1] - axis[0]) * _ROOM
-    sides = []
-    for index, place in enumerate(places):
-        if index == len(places) - 1:
-            sides.append("right")
-        elif index == 0 or place - places[index - 1] >= room:
-            sides.append("left")
-        elif places[index + 1] - place >= room:
-            sides.append("right")
+    first, last = math.log10(low), math.log10(high)
+    length = last - first or 1.0
+    labels = [_Label(_text(mark)) for mark in marks]
+    if len(labels) > 1:
+        labels[-1] = _Label(_text(marks[-1]), "right")
+    axis = _axis(first, length, labels)
+    for index in range(1, len(marks) - 1):
+        room = (axis[1] - axis[0]) * labels[index].room
+        before, after = (
+            marks[index].place - marks[index - 1].place,
+            marks[index + 1].place - marks[index].place,
+        )
+        if before >= room:
+            continue
+        if after >= room:
+            labels[index] = _Label(labels[index].text, "right")
+            continue
+        labels[index] = _Label()
+        if before < after:
+            labels[index - 1] = _Label(_text(*marks[index - 1 : index + 1]))
         else:
-            sides.append("")
-    return sides
+            labels[index + 1] = _Label(_text(*marks[index : index + 2]), "right")
+        axis = _axis(first, length, labels)
+    return axis, labels
 
 
-def _mark(name: str, seconds: float, side: str) -> Figure:
-    colour = theme.MEANINGS[name]
+def _axis(first: float, length: float, labels: list[_Label]) -> list[float]:
+    left = max((label.room for label in labels[:1]), default=_ROOM)
+    right = max((label.room for label in labels[-1:]), default=_ROOM)
+    whole = length / (1 - left - right)
+    return [first - whole * left, first + length + whole * right]
+
+
+def _text(*marks: _Mark) -> str:
+    """`p99` or `p95, p99`, above `≥ 10 s` where they are bounds of it.
+
+    Where only the p99 is one, `p95` above `p99 ≥ 10 s`.
+    """
+    names = ", ".join(mark.name for mark in marks)
+    if len({mark.bound for mark in marks}) == 1:
+        return f"{names}{_NEW_LINE}{marks[0].bound}" if marks[0].bound else names
+    return _NEW_LINE.join(f"{mark.name} {mark.bound}".rstrip() for mark in marks)
+
+
+def _line(mark: _Mark, label: _Label) -> Figure:
+    colour = theme.MEANINGS[mark.name]
     return {
         "type": "line",
         "xref": "x",
         "yref": "paper",
-        "x0": seconds,
-        "x1": seconds,
+        "x0": mark.seconds,
+        "x1": mark.seconds,
         "y0": 0,
         "y1": 1,
         "line": {"color": colour, "width": 2, "dash": "dot"},
         "label": {
-            "text": name if side else "",
+            "text": label.text,
             "textposition": "end",
             "textangle": 0,
-            "xanchor": "right" if side == "left" else "left",
+            "xanchor": "right" if label.side == "left" else "left",
             "yanchor": "bottom",
             "font": {"color": colour, "size": 11},
         },

@@ -110,6 +110,11 @@ def test_a_figure_that_timeouts_bound_is_the_same_in_table_and_legends(open_page
         assert float(figure) * {"ms": 1, "s": 1_000}[unit] == pytest.approx(300, rel=0.1)
     opened.until(f"() => ({READ_P50})().length > 0")
     assert all(text.startswith("≥ ") for text in opened.page.evaluate(READ_P50))
+    # And the picture alone says so. (A busy generator notices some timeouts later.)
+    marked = re.compile(r"▲ (3\d\d ms|so long) or longer")
+    opened.page.locator("#one-run-latency").get_by_text(marked).wait_for()
+    marked = re.compile(r"p99 ?≥ 3\d\d ms")
+    opened.page.locator("#one-run-distribution").get_by_text(marked).wait_for()
 
 
 def test_a_part_of_a_run_and_the_whole_of_it_again(open_page, dashboard, two_runs):

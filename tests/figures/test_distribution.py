@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,8 @@ def test_bars_hold_all_requests_at_finite_places(seconds):
     assert sum(trace["y"]) == len(seconds)
     assert all(place > 0 and np.isfinite(place) for place in trace["x"] + trace["width"])
     marks = [shape["label"]["text"] for shape in figure["layout"]["shapes"]]
-    assert marks in (["p50", "p95", "p99"], ["p50", "", "p99"]), "one in between may lack room"
+    named = [name for mark in marks for name in re.findall(r"p\d+", mark)]
+    assert named == ["p50", "p95", "p99"], "each has its name, if beside another"
     low, high = figure["layout"]["xaxis"]["range"]
     assert all(low < np.log10(place) < high for place in trace["x"])
     room = 0.11 * (high - low) * (1 - 1e-9)
@@ -48,11 +50,45 @@ def test_a_label_stands_where_no_line_strikes_it_through(between, side):
     assert middle["label"]["text"] == "p95"
 
 
-def test_a_label_without_room_on_either_side_is_left_out():
-    marks = {"p50": 0.001, "p95": 0.00101, "p99": 0.00102}
+@pytest.mark.parametrize(
+    ("places", "texts"),
+    [
+        ((0.001, 0.00101, 0.00102), ["p50", "", "p95, p99"]),
+        ((0.001, 0.00101, 0.00103), ["p50, p95", "", "p99"]),
+        ((0.001, 0.001, 0.001), ["p50", "", "p95, p99"]),
+        ((0.001, 0.02, 0.02), ["p50", "p95", "p99"]),
+    ],
+    ids=["next to p99", "next to p50", "one place", "with room left of it"],
+)
+def test_a_label_without_room_on_either_side_joins_its_neighbour(places, texts):
+    marks = dict(zip(("p50", "p95", "p99"), places, strict=True))
     rows = Distribution(ALL_EDGES[60:200], np.ones(139, dtype=np.int64), marks, ERROR_BOUND)
-    shapes = DistributionPlot().figure(rows, {})["layout"]["shapes"]
-    assert [shape["label"]["text"] for shape in shapes] == ["p50", "", "p99"]
+    layout = DistributionPlot().figure(rows, {})["layout"]
+    assert [shape["label"]["text"] for shape in layout["shapes"]] == texts
+
+
+def test_a_joined_label_has_room_at_the_end_of_the_axis():
+    joined = DistributionPlot().figure(distribution([0.01] * 3 + [0.0101]), {})
+    texts = [shape["label"]["text"] for shape in joined["layout"]["shapes"]]
+    assert texts == ["p50", "", "p95, p99"]
+    low, high = joined["layout"]["xaxis"]["range"]
+    assert (high - np.log10(joined["layout"]["shapes"][-1]["x0"])) / (high - low) > 0.2
+
+
+def test_a_mark_that_is_a_lower_bound_says_so_where_it_is_drawn():
+    marks = {"p50": 0.01, "p95": 5.0, "p99": 5.0}
+    rows = Distribution(
+        ALL_EDGES[60:200], np.ones(139, np.int64), marks, ERROR_BOUND, frozenset({"p95", "p99"})
+    )
+    layout = DistributionPlot().figure(rows, {})["layout"]
+    texts = [shape["label"]["text"] for shape in layout["shapes"]]
+    assert texts == ["p50", "p95<br>≥ 5 s", "p99<br>≥ 5 s"]
+    near = DistributionPlot().figure(replace(rows, marks=marks | {"p50": 4.9}), {})["layout"]
+    texts = [shape["label"]["text"] for shape in near["shapes"]]
+    assert texts == ["p50", "", "p95, p99<br>≥ 5 s"]
+    some = replace(rows, bounds=frozenset({"p99"}), marks=marks | {"p50": 4.9})
+    last = DistributionPlot().figure(some, {})["layout"]["shapes"][-1]
+    assert last["label"]["text"] == "p95<br>p99 ≥ 5 s", "p95 is none"
 
 
 def test_no_requests_no_bars_and_every_poll_brings_the_whole():
@@ -80,6 +116,11 @@ def test_durations_that_the_histogram_does_not_tell_apart_read_as_longer_than_it
     assert trace["hovertext"][-1] == "longer than 64 s: 1 request, 50 %"
     assert trace["meta"]["edges"][-2:] == [64.0, None]
     assert trace["x"][-1] + trace["width"][-1] / 2 < 64 * GROWTH, "an open bucket is no wider"
+    axis = plot.figure(rows, {})["layout"]["xaxis"]
+    assert axis["ticktext"][-1] == "≥ 64 s"
+    assert max(axis["tickvals"][:-1]) < 64, "no tick stands beyond it"
+    known = plot.figure(replace(rows, longest_s=66.0), {})["layout"]["xaxis"]["ticktext"]
+    assert "≥ 64 s" not in known, "it ends at what was measured"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Durations beyond those that the histograms tell apart, where the graphs draw them."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from servescope import histogram
+from servescope.catalog import REQUEST_DURATION
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.sqlite.store import open_store
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+SECONDS = 60
+OVERLOAD_FROM = 30
+ANSWERED = SeriesKey(
+    REQUEST_DURATION,
+    (
+        ("http.request.method", "GET"),
+        ("http.response.status_code", "200"),
+        ("http.route", "/slow"),
+        ("listener", "wsgi"),
+    ),
+)
+GRAPHS = ("latency-percentiles", "latency-heat", "latency-distribution")
+LABELS = """id => [...document.querySelectorAll(`#${id} .shape-label text`)]
+    .map(label => label.textContent).filter(text => text)"""
+TICKS = """([id, axis]) => [...document.querySelectorAll(`#${id} .${axis}tick text`)]
+    .filter(tick => tick.checkVisibility()).map(tick => tick.textContent)"""
+TRIANGLES = """id => servescope.graphs.byId(id).plot.data
+    .filter(trace => trace.marker?.symbol === "triangle-up")
+    .map(trace => [trace.name, trace.y.filter(value => value !== null).length])"""
+TOP = "id => 10 ** servescope.graphs.byId(id).plot._fullLayout.yaxis.range[1]"
+OVERLAPPING = """([id, axis]) => {
+    const boxes = [...document.querySelectorAll(`#${id} .${axis}tick text`)]
+        .filter(tick => tick.checkVisibility()).map(tick => tick.getBoundingClientRect());
+    return boxes.some((a, i) => boxes.some((b, j) => i < j && a.left < b.right - 1
+        && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1));
+}"""
+CUT_LABELS = """id => {
+    const { left, right } = document.querySelector(`#${id} .nsewdrag`).getBoundingClientRect();
+    return [...document.querySelectorAll(`#${id} .shape-label text`)]
+        .filter(label => label.textContent).filter(label => {
+            const box = label.getBoundingClientRect();
+            return box.left < left - 1 || box.right > right + 1;
+        }).map(label => label.textContent);
+}"""
+
+
+def overloaded(folder, start):
+    """Half a minute of quick answers, then one in which more than every second takes too long."""
+    with closing(open_store(folder)) as store:
+        frames = []
+        for at in range(SECONDS):
+            durations = np.full(200, 0.2)
+            if at >= OVERLOAD_FROM:
+                durations[:120] = 70.0 + at
+                durations[120:] = 40.0
+            delta = HistogramDelta(histogram.count(durations), float(durations.sum()))
+            frames.append(Frame(start + at, histograms={ANSWERED: delta}))
+        store.write(Batch(frames))
+
+
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_line_that_lies_flat_at_the_longest_duration_says_that_it_is_a_bound(
+    start_dashboard, tmp_path, look, device
+):
+    start = int(time.time()) - 600
+    overloaded(tmp_path / "data", start)
+    running = start_dashboard(folder=tmp_path / "data")
+    opened = look(running, f"/latency?from={start}&to={start + SECONDS}", device)
+    for graph in GRAPHS:
+        opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
+        opened.wait_drawn(graph)
+    assert opened.page.evaluate(LABELS, "latency-percentiles")[0] == "▲ 64 s or longer"
+    marked = dict(opened.page.evaluate(TRIANGLES, "latency-percentiles"))
+    assert set(marked) == {"p50", "p90", "p95", "p99"}, "p99.9 takes 1,000 requests"
+    legend = opened.page.locator("#latency-percentiles-legend [data-name=p99] b")
+    assert legend.inner_text() == "≥ 64 s"
+    highest = (
+        "Math.max(...servescope.graphs.byId('latency-percentiles').plot._fullLayout.yaxis.range)"
+    )
+    assert opened.page.evaluate(f"10 ** {highest}") > 70, "the label has room above the line"
+
+    assert opened.page.evaluate(TICKS, ["latency-heat", "y"])[-1] == "≥ 64 s"
+    assert "10 s" in opened.page.evaluate(TICKS, ["latency-heat", "y"])
+    assert not opened.page.evaluate(OVERLAPPING, ["latency-heat", "y"])
+    assert opened.page.evaluate(TICKS, ["latency-distribution", "x"])[-1] == "≥ 64 s"
+    assert not opened.page.evaluate(OVERLAPPING, ["latency-distribution", "x"])
+    labels = opened.page.evaluate(LABELS, "latency-distribution")
+    assert re.search("p99 ?≥ 64 s", ", ".join(labels))
+    for graph in GRAPHS:
+        assert opened.page.evaluate(CUT_LABELS, graph) == []
+
+
+def test_a_cell_of_durations_without_an_end_opens_those_requests_alone(
+    start_dashboard, tmp_path, look
+):
+    start = int(time.time()) - 600
+    overloaded(tmp_path / "data", start)
+    running = start_dashboard(folder=tmp_path / "data")
+    opened = look(running, f"/latency?from={start}&to={start + SECONDS}", DESKTOP)
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    opened.wait_drawn("latency-heat")
+    opened.page.locator("#latency-heat").focus()
+    opened.page.keyboard.press("End")
+    opened.page.locator("#latency-heat .graph-readout").get_by_text("64 s or longer").wait_for()
+    opened.page.keyboard.press("Enter")
+    opened.until("location.pathname === '/requests'")
+    query = opened.page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")
+    assert query["slower"] == "64000 ms"
+    assert "faster" not in query
