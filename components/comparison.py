@@ -20,10 +20,11 @@ from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import theme, units
 from servescope.figures.run_progress import server_errors
 from servescope.figures.run_texts import latency, offered_text
-from servescope.figures.run_time import LINES, small_multiples
+from servescope.figures.run_time import LINES, missing, small_multiples
 from servescope.figures.units import with_texts
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
+from servescope.histogram import least_count
 from servescope.load.report import FROM_SEND
 from servescope.records.listeners import AppKind, ListenerOptions
 from servescope.records.load import RunState
@@ -265,7 +266,8 @@ def _graphs(comparison: Comparison) -> list[Any]:
     drawn = [one for one in comparison.contenders if one.series.get("second")]
     if not drawn:
         return []
-    figures = small_multiples([one.series for one in drawn])
+    series = [one.series for one in drawn]
+    figures = small_multiples(series)
     styles = theme.by_meaning([label for _, label in LINES])
     legend = [
         html.Span([html.I(style={"borderColor": style.colour}), html.Span(label)], className="key")
@@ -279,6 +281,7 @@ def _graphs(comparison: Comparison) -> list[Any]:
             ],
             className="comparison-legend",
         ),
+        html.P(_about_gaps(series), className="dimmed"),
         dmc.SimpleGrid(
             cols={"base": 1, "sm": 2, "xl": max(len(drawn), 2)},
             spacing="sm",
@@ -299,6 +302,23 @@ def _graphs(comparison: Comparison) -> list[Any]:
             ],
         ),
     ]
+
+
+def _about_gaps(series: Sequence[Mapping[str, Sequence[float | None]]]) -> str:
+    """How long a step is, how many requests a percentile takes, and which of them had too few."""
+    steps = {int(one["step_s"][0] or 1) for one in series if one.get("step_s")}
+    if not steps:  # of a version that drew a percentile of any number of requests
+        return "A point a second, however few its requests: the p99 of few is the slowest of them."
+    of_each = " and ".join(units.length(step) for step in sorted(steps))
+    told = (
+        f"Steps of {of_each}. A gap where a step has too few requests: p50 takes "
+        f"{least_count(0.5)}, p99 {least_count(0.99)}."
+    )
+    nowhere = missing(series)
+    if not nowhere:
+        return told
+    are = "is" if len(nowhere) == 1 else "are"
+    return f"{told} Where {' and '.join(nowhere)} {are} missing, no step had enough."
 
 
 def _count(value: float | None) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from servescope.queries.span import Span
     from servescope.records.load import LoadPlan, LoadRun
     from servescope.records.metrics import Labels
+    from servescope.store.base import Store
 
 PAGE_ROWS: Final = 50
 NEWEST_FIRST: Final = "-id"
@@ -170,13 +171,20 @@ def rates(context: QueryContext, span: Span, run: LoadRun) -> Lines:
 
 def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: int = 0) -> Lines:
     """Percentiles of latency from the moment a request was due, over time."""
+    return client_percentiles_in(context.store, span, run, ("p50", "p95", "p99"), step)
+
+
+def client_percentiles_in(
+    store: Store, span: Span, run: LoadRun, names: tuple[str, ...], step: int = 0
+) -> Lines:
+    """The same of these `names` (see `latency.QUANTILES`), asked of a store."""
     step = step or percentile_step(run.plan)
     if step % span.step:
         step = 0
-    return latency.percentiles(
-        context,
+    return latency.percentiles_in(
+        store,
         span,
-        ("p50", "p95", "p99"),
+        names,
         run.plan.destination,
         catalog.LOAD_DURATION,
         step,

@@ -129,8 +129,8 @@ class Contender:
 
     `result` is the load run's, see `servescope.load.report`; CPU time and memory are those of all
     its processes, and not known of a listener inside the dashboard's own process. `readings` are a
-    `statistics.capacity_limits.EdgeEvidence`. `series` has a point a second: `second` of the run,
-    `p50_ms` and `p99_ms` of the requests that ended in it.
+    `statistics.capacity_limits.EdgeEvidence`. `series` is as `runtime.run_series` makes it; one of
+    an older version has a point a second, and names no bounds.
     """
 
     model: ConcurrencyModel | None  # None of a listener until its turn comes, of an app, of a host

@@ -1,15 +1,13 @@
-"""A load run second by second, as its generator timed it, taken from the store."""
+"""A load run over time, as its generator timed it, taken from the store."""
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from servescope import catalog
-from servescope.store.query import Query
+from servescope.queries.runs import client_percentiles_in, span_of
 
 if TYPE_CHECKING:
     from servescope.records.load import LoadRun
@@ -18,38 +16,39 @@ if TYPE_CHECKING:
 COLLECTED_S: Final = 4.0
 """How long the last second of a run may take to be in the store."""
 
+NAMES: Final = ("p50", "p99")
 _STEP_S: Final = 0.05
-_QUANTILES: Final = {"p50_ms": 0.5, "p99_ms": 0.99}
 _MS: Final = 1e3
 
 
 def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
-    """`second` since the first answer's, `p50_ms` and `p99_ms` of the requests that ended in it.
+    """`second` since the step of the first answer, `p50_ms` and `p99_ms` of what ended in each.
 
-    Latency counts from the intended send time. None where no request ended. Waits for the last
-    second to be collected.
+    `p50_is_bound` and `p99_is_bound` are 1 where requests that timed out make it a lower bound,
+    else 0; `step_s` has one value, the seconds of a point. Latency counts from the intended send
+    time. None where a step has too few requests for a percentile; steps are those of the run's
+    page. Waits for the last second to be collected.
     """
-    seconds = run.whole_seconds
-    if seconds is None or run.ended_s is None:
+    span = span_of(run)
+    if span is None or run.ended_s is None:
         return {}
-    start, end = seconds
-    await_second(store, end - 1)
-    of_listener = (("listener", run.plan.destination),)
-    query = Query(catalog.LOAD_DURATION, start, end, where=of_listener)
-    found = store.quantiles(query, list(_QUANTILES.values()))
-    if not len(found.values):
-        return {}
-    rows = found.values[0]
-    known = np.flatnonzero(np.isfinite(rows[0]))
+    await_second(store, span.end - 1)
+    lines = client_percentiles_in(store, span, run, NAMES)
+    requests = np.zeros(0) if lines.requests is None else np.nan_to_num(lines.requests[0])
+    known = np.flatnonzero(requests)
     if not known.size:
         return {}
-    first, last = int(known[0]), int(known[-1])  # the generator takes a moment to start
+    first, last = int(known[0]), int(known[-1]) + 1  # the generator takes a moment to start
+    times = lines.times[first:last]
     series: dict[str, list[float | None]] = {
-        "second": [float(second) for second in range(last - first + 1)]
+        "second": (times - times[0]).astype(float).tolist(),
+        "step_s": [float(lines.step)],
     }
-    for name, row in zip(_QUANTILES, rows, strict=True):
-        values = row[first : last + 1]
-        series[name] = [None if math.isnan(value) else float(value) * _MS for value in values]
+    bounds = np.zeros(lines.values.shape, dtype=bool) if lines.bounds is None else lines.bounds
+    for name, row, are_bounds in zip(NAMES, lines.values, bounds, strict=True):
+        values = row[first:last] * _MS
+        series[f"{name}_ms"] = [None if np.isnan(one) else float(one) for one in values]
+        series[f"{name}_is_bound"] = are_bounds[first:last].astype(float).tolist()
     return series
 
 
