@@ -17,15 +17,14 @@ from components.server_form import how
 from components.static_graph import overlaid
 from components.status import sentence
 from components.tables import CARDS, named_cell, scrolled
-from servescope.figures import theme, units
+from servescope.figures import run_time, theme, units
 from servescope.figures.run_progress import server_errors
 from servescope.figures.run_texts import latency, offered_text
-from servescope.figures.run_time import LINES, missing, small_multiples
 from servescope.figures.units import with_texts
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
-from servescope.histogram import least_count
-from servescope.load.report import FROM_SEND
+from servescope.histogram import EXACT_FROM, least_count
+from servescope.load.report import FROM_SEND, QUANTILES
 from servescope.records.listeners import AppKind, ListenerOptions
 from servescope.records.load import RunState
 from servescope.records.server_kinds import ServerKind
@@ -267,11 +266,11 @@ def _graphs(comparison: Comparison) -> list[Any]:
     if not drawn:
         return []
     series = [one.series for one in drawn]
-    figures = small_multiples(series)
-    styles = theme.by_meaning([label for _, label in LINES])
+    figures = run_time.small_multiples(series)
+    names = run_time.drawn(series)
     legend = [
-        html.Span([html.I(style={"borderColor": style.colour}), html.Span(label)], className="key")
-        for (_, label), style in zip(LINES, styles, strict=True)
+        html.Span([html.I(style={"borderColor": style.colour}), html.Span(name)], className="key")
+        for name, style in zip(names, theme.by_meaning(names), strict=True)
     ]
     return [
         html.Div(
@@ -310,15 +309,18 @@ def _about_gaps(series: Sequence[Mapping[str, Sequence[float | None]]]) -> str:
     if not steps:  # of a version that drew a percentile of any number of requests
         return "A point a second, however few its requests: the p99 of few is the slowest of them."
     of_each = " and ".join(units.length(step) for step in sorted(steps))
-    told = (
-        f"Steps of {of_each}. A gap where a step has too few requests: p50 takes "
-        f"{least_count(0.5)}, p99 {least_count(0.99)}."
-    )
-    nowhere = missing(series)
-    if not nowhere:
-        return told
-    are = "is" if len(nowhere) == 1 else "are"
-    return f"{told} Where {' and '.join(nowhere)} {are} missing, no step had enough."
+    taken = ", ".join(f"{name} {least_count(QUANTILES[name])}" for name in run_time.LINES)
+    told = [
+        f"Steps of {of_each}.",
+        f"A gap where a step has fewer requests than a percentile takes: {taken}.",
+    ]
+    if any(map(run_time.has_few, series)):
+        told.append(f"A line is dotted where most steps have fewer than {EXACT_FROM}.")
+    nowhere = run_time.missing(series)
+    if nowhere:
+        are = "is" if len(nowhere) == 1 else "are"
+        told.append(f"Where {' and '.join(nowhere)} {are} missing, no step had enough.")
+    return " ".join(told)
 
 
 def _count(value: float | None) -> str:

@@ -6,18 +6,21 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.figures import bounds, theme, units
+from servescope.histogram import EXACT_FROM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from servescope.figures.theme import Figure, Style
 
-LINES: Final = (("p50", "p50"), ("p99", "p99"))
-"""Lines by the beginning of their names in a series, each with the name shown."""
+LINES: Final = ("p50", "p95", "p99")
+"""Percentiles that may be drawn: of a few hundred requests a step of a second has no p99."""
 
 _LEAST_MS: Final = 0.1
 _GRAPH_HEIGHT: Final = 190
 _ROOM: Final = 0.06
+_EXACT: Final = {"width": 1.8}
+_OF_FEW: Final = {"width": 1.2, "dash": "dot"}
 _DECADES_MS: Final = [10.0**power for power in range(-3, 6)]
 
 
@@ -30,7 +33,7 @@ def small_multiples(runs: Sequence[Mapping[str, Sequence[float | None]]]) -> lis
     values = [
         value
         for run in runs
-        for name, _ in LINES
+        for name in LINES
         for value in run.get(f"{name}_ms", ())
         if value is not None and value > 0
     ]
@@ -46,16 +49,30 @@ def small_multiples(runs: Sequence[Mapping[str, Sequence[float | None]]]) -> lis
     return [_figure(run, y_range, max(seconds, default=0.0) or 1.0) for run in runs]
 
 
+def drawn(runs: Sequence[Mapping[str, Sequence[float | None]]]) -> list[str]:
+    """The names of the lines that one of the runs has; older versions kept no p95."""
+    return [name for name in LINES if any(f"{name}_ms" in run for run in runs)]
+
+
 def missing(runs: Sequence[Mapping[str, Sequence[float | None]]]) -> list[str]:
     """The names of the lines without a value in one of the runs that has points."""
     return [
-        shown
-        for name, shown in LINES
+        name
+        for name in drawn(runs)
         if any(
             run.get("second") and all(value is None for value in run.get(f"{name}_ms", ()))
             for run in runs
         )
     ]
+
+
+def has_few(run: Mapping[str, Sequence[float | None]]) -> bool:
+    """Whether most steps have too few requests for a percentile that reads as exact.
+
+    Of an older version it is not known, and False.
+    """
+    counts = [count for count in run.get("requests", ()) if count]
+    return sum(count < EXACT_FROM for count in counts) * 2 > len(counts)
 
 
 def _are_bounds(run: Mapping[str, Sequence[float | None]], name: str) -> list[bool]:
@@ -68,14 +85,14 @@ def _bounds_ms(run: Mapping[str, Sequence[float | None]]) -> list[float]:
     """The values of the points that are lower bounds."""
     return [
         value
-        for name, _ in LINES
+        for name in LINES
         for value, is_bound in zip(run.get(f"{name}_ms", ()), _are_bounds(run, name), strict=True)
         if is_bound and value is not None
     ]
 
 
 def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], longest: float) -> Any:
-    styles = theme.by_meaning([label for _, label in LINES])
+    names = drawn([run])
     decades = [ms for ms in _DECADES_MS if y_range[0] <= math.log10(ms) <= y_range[1]]
     axis = theme.value_axis("", log=True) | {
         "range": y_range,
@@ -102,30 +119,40 @@ def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], lon
     }
     return {
         "data": [
-            _line(run, name, label, style)
-            for (name, label), style in zip(LINES, styles, strict=True)
+            _line(run, name, style)
+            for name, style in zip(names, theme.by_meaning(names), strict=True)
         ],
         "layout": layout,
     }
 
 
-def _line(run: Mapping[str, Sequence[float | None]], name: str, label: str, style: Style) -> Figure:
+def _line(run: Mapping[str, Sequence[float | None]], name: str, style: Style) -> Figure:
+    """A line of few requests is thin and dotted, as on the live pages."""
     values, are_bounds = run.get(f"{name}_ms", ()), _are_bounds(run, name)
-    points = list(zip(values, are_bounds, strict=True))
+    counts = run.get("requests") or [None] * len(values)
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": label,
+        "name": name,
         "x": list(run.get("second", ())),
         "y": list(values),
-        "line": {"color": style.colour, "width": 1.8},
+        "line": {"color": style.colour} | (_OF_FEW if has_few(run) else _EXACT),
         "marker": {
-            "size": [bounds.SIZE_PX if is_bound else 5 for _, is_bound in points],
-            "symbol": [bounds.SYMBOL if is_bound else "circle" for _, is_bound in points],
+            "size": [bounds.SIZE_PX if is_bound else 5 for is_bound in are_bounds],
+            "symbol": [bounds.SYMBOL if is_bound else "circle" for is_bound in are_bounds],
         },
         "cliponaxis": False,
-        "text": [
-            "" if ms is None else units.Duration(ms / 1e3, is_bound).text for ms, is_bound in points
-        ],
+        "text": [_told(*point) for point in zip(values, are_bounds, counts, strict=True)],
         "hovertemplate": "%{text}",
     }
+
+
+def _told(ms: float | None, is_bound: bool, requests: float | None) -> str:
+    if ms is None:
+        return ""
+    told = units.Duration(ms / 1e3, is_bound).text
+    return (
+        told
+        if requests is None or requests >= EXACT_FROM
+        else f"{told}, few requests: {requests:.0f}"
+    )

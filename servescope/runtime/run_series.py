@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 COLLECTED_S: Final = 4.0
 """How long the last second of a run may take to be in the store."""
 
-NAMES: Final = ("p50", "p99")
+NAMES: Final = ("p50", "p95", "p99")
 _STEP_S: Final = 0.05
 _MS: Final = 1e3
 
 
 def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
-    """`second` since the step of the first answer, `p50_ms` and `p99_ms` of what ended in each.
+    """`second` since the step of the first answer, and of what ended in each step `p50_ms` etc.
 
-    `p50_is_bound` and `p99_is_bound` are 1 where requests that timed out make it a lower bound,
-    else 0; `step_s` has one value, the seconds of a point. Latency counts from the intended send
-    time. None where a step has too few requests for a percentile; steps are those of the run's
-    page. Waits for the last second to be collected.
+    See NAMES. `p50_is_bound` and so on are 1 where requests that timed out make it a lower bound,
+    else 0; `requests` of how many a step is; `step_s` has one value, the seconds of a step. Latency
+    counts from the intended send time. None where a step has too few requests for a percentile;
+    steps are those of the run's page. Waits for the last second to be collected.
     """
     span = span_of(run)
     if span is None or run.ended_s is None:
@@ -43,6 +43,7 @@ def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
     series: dict[str, list[float | None]] = {
         "second": (times - times[0]).astype(float).tolist(),
         "step_s": [float(lines.step)],
+        "requests": requests[first:last].tolist(),
     }
     bounds = np.zeros(lines.values.shape, dtype=bool) if lines.bounds is None else lines.bounds
     for name, row, are_bounds in zip(NAMES, lines.values, bounds, strict=True):

@@ -96,26 +96,30 @@ def test_each_target_has_a_column_and_a_graph_where_something_was_measured():
     assert len(graphs) == 1
 
 
+GAPS = "A gap where a step has fewer requests than a percentile takes: p50 2, p95 20, p99 100."
+
+
 @pytest.mark.parametrize(
     ("series", "told"),
     [
         (
             {"step_s": [1.0], "p99_ms": [3.0, None]},
-            "Steps of 1 s. A gap where a step has too few requests: p50 takes 2, p99 100.",
+            f"Steps of 1 s. {GAPS}",
+        ),
+        (
+            {"step_s": [1.0], "p99_ms": [3.0, None], "requests": [40.0, 30.0]},
+            f"Steps of 1 s. {GAPS} A line is dotted where most steps have fewer than 100.",
         ),
         (
             {"step_s": [2.0], "p99_ms": [None, None]},
-            (
-                "Steps of 2 s. A gap where a step has too few requests: p50 takes 2, p99 100. "
-                "Where p99 is missing, no step had enough."
-            ),
+            f"Steps of 2 s. {GAPS} Where p99 is missing, no step had enough.",
         ),
         (
             {"p99_ms": [3.0, 4.0]},
             "A point a second, however few its requests: the p99 of few is the slowest of them.",
         ),
     ],
-    ids=["a gap", "nowhere", "of an older version"],
+    ids=["a gap", "few", "nowhere", "of an older version"],
 )
 def test_the_graphs_say_why_a_percentile_is_missing(series, told):
     done = contender("sequential", 52.0, series={"second": [0, 1], "p50_ms": [1, 2]} | series)

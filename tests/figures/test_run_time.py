@@ -2,7 +2,7 @@
 
 import pytest
 
-from servescope.figures.run_time import missing, small_multiples
+from servescope.figures.run_time import drawn, missing, small_multiples
 
 FAST = {"second": [0.0, 1.0], "p50_ms": [50.0, 50.0], "p99_ms": [60.0, None]}
 SLOW = {"second": [0.0, 1.0, 2.0], "p50_ms": [90.0, None, 4000.0], "p99_ms": [95.0, None, 5000.0]}
@@ -89,3 +89,22 @@ def test_bounds_that_differ_have_one_label_and_no_line():
 )
 def test_a_line_without_a_value_in_a_run_is_named(p99_ms, names):
     assert missing([SLOW, FAST | {"p99_ms": p99_ms}, {}]) == names
+
+
+def test_a_series_of_an_older_version_has_the_lines_that_it_kept():
+    assert drawn([FAST, SLOW]) == ["p50", "p99"]
+    assert drawn([FAST, FAST | {"p95_ms": [55.0, 55.0]}]) == ["p50", "p95", "p99"]
+
+
+@pytest.mark.parametrize(
+    ("requests", "dash", "told"),
+    [
+        ([40.0, 150.0, 60.0], "dot", "90 ms, few requests: 40"),
+        ([120.0, 150.0, 60.0], None, "90 ms"),
+    ],
+)
+def test_a_line_of_few_requests_is_dotted_and_says_of_how_many_a_point_is(requests, dash, told):
+    (figure,) = small_multiples([SLOW | {"requests": requests}])
+    p50, _ = figure["data"]
+    assert p50["line"].get("dash") == dash
+    assert p50["text"][0] == told

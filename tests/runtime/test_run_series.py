@@ -38,7 +38,9 @@ def test_a_p99_takes_the_requests_that_one_takes_on_the_pages(tmp_path):
     assert told["step_s"] == [5.0], "a twelfth of the run, of 50 requests"
     assert told["second"] == [5.0 * at for at in range(12)]
     assert told["p50_ms"] == pytest.approx([20.0] * 12, rel=0.05)
+    assert told["p95_ms"] == pytest.approx([20.0] * 12, rel=0.05)
     assert told["p99_ms"] == [None] * 12
+    assert told["requests"] == [50.0] * 12
 
 
 def test_a_step_is_as_short_as_its_requests_allow(tmp_path):
