@@ -9,8 +9,9 @@
   const MINUTE_MS = 60000;
   const SHORTEST_ZOOM_S = 5;
   const WAIT_MS = 10; // for Plotly, which comes last
-  const NOBODY_ANSWERS = ["none-runs", "listener-stopped", "not-listening", "listener-down"]
-    .map((code) => `.finding[data-code=${code}]`)
+  const NOBODY_ANSWERS = ["none-runs", "listener-stopped", "not-listening", "listener-down",
+    "no-such-listener", "listener-gone"]
+    .map((code) => `.finding[data-code=${code}]:not(.path-findings *)`) // which is narrowed by itself
     .join();
   const NOT_RECORDED = "Nothing was recorded in this span.";
   const LONE_POINT_PX = 5;

@@ -69,9 +69,15 @@ def plan_text(plan: ComparisonPlan) -> str:
     return f"{names} at {scenario.label}, {offered_text(scenario)} for {seconds} each{at_once}"
 
 
-def options(comparisons: Sequence[Comparison], shown: Comparison | None) -> list[dict[str, str]]:
-    """The options of the choice of a comparison; the shown one is among them, however old."""
+def options(
+    comparisons: Sequence[Comparison], shown: Comparison | None, wanted: str = ""
+) -> list[dict[str, str]]:
+    """The options of the choice of a comparison; the shown one is among them, however old.
+
+    So is the `wanted` id of which there is none: a select drops a value without an option.
+    """
     listed = list(comparisons)
+    missing = [{"value": wanted, "label": f"{wanted} (not here)"}] if wanted and not shown else []
     if shown is not None and all(one.id != shown.id for one in listed):
         listed.append(shown)
     return [
@@ -81,18 +87,29 @@ def options(comparisons: Sequence[Comparison], shown: Comparison | None) -> list
             f" · {plan_text(one.plan)}",
         }
         for one in listed
-    ]
+    ] + missing
+
+
+def not_here(wanted: str, newest: Comparison | None) -> html.Div:
+    """In the place of the comparison of an id of which there is none: that, and the newest."""
+    told: list[Any] = [f"There is no comparison “{wanted}”. "]
+    told += [_link(newest, f"The newest is comparison {newest.id}"), "."] if newest else [EMPTY]
+    return html.Div(told)
+
+
+def _link(comparison: Comparison, text: str) -> html.A:
+    return html.A(
+        text,
+        href=f"?comparison={comparison.id}#compare",  # of the page at hand, below any prefix
+        **attributes(data_view=""),  # the document stays
+    )
 
 
 def outcome(comparison: Comparison | None, runs: Mapping[int, LoadRun]) -> html.Div:
     """The comparison as it stands; `runs` are the load runs under way, by id."""
     if comparison is None:
         return html.Div(EMPTY, className="dimmed")
-    link = html.A(
-        f"Comparison {comparison.id}",
-        href=f"?comparison={comparison.id}#compare",  # of the page at hand, below any prefix
-        **attributes(data_view=""),  # the document stays
-    )
+    link = _link(comparison, f"Comparison {comparison.id}")
     heading = html.Div(
         [
             html.Span([link, ": ", plan_text(comparison.plan)]),

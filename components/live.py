@@ -256,7 +256,9 @@ def answer(
     source = context if page.source is None else page.source(context, filters)
     bounds, current = source.bounds(), context.newest()
     if bounds is None or current is None:
-        props, _ = _news(_marked(status.props(context) | page.props(context, None, chosen)), {})
+        props, _ = _news(
+            _marked(status.props(context, view.host) | page.props(context, None, chosen)), {}
+        )
         return {"page": page.name, "graphs": {}, "props": props, "newest": None, "blank": True}
     oldest, newest = bounds
     span = view.span(newest, oldest)
@@ -280,7 +282,7 @@ def answer(
     props, marks = _news(
         context.snapshots.get(
             (page.name, key, chosen, access.visitor() if page.by_visitor else None, "props"),
-            lambda: _marked(status.props(context) | page.props(context, span, chosen)),
+            lambda: _marked(status.props(context, view.host) | page.props(context, span, chosen)),
         ),
         cursor.marks if fresh else {},
     )

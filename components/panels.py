@@ -16,6 +16,7 @@ from components.page_links import linked
 from components.plain_html import tree
 from servescope.figures import units
 from servescope.queries.traffic import listener_names, recorded_names
+from servescope.records.temporary_listeners import is_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -260,8 +261,11 @@ def listener_options(
     """The options of a listener select, as props.
 
     The `chosen` one is among them, even one that was there for a comparison or an experiment alone:
-    a select drops the value that it has no option for.
+    a select drops the value that it has no option for. One that is not there now says so.
     """
     names = [*listener_names(context), *recorded_names(context)]
-    extra = [chosen] if chosen and chosen not in names else []
+    extra: list[str | dict[str, str]] = []
+    if chosen and chosen not in names:
+        label = chosen if is_temporary(chosen) else f"{chosen} (not here)"
+        extra = [{"value": chosen, "label": label}]
     return {select_id: {"data": [*names, *extra]}}

@@ -21,7 +21,7 @@ from servescope.figures import units
 from servescope.findings import PATH, Severity, findings, gathering
 from servescope.findings.gathering import WINDOW_S
 from servescope.findings.path import WORKERS, link_of, most_held, stage_severities
-from servescope.findings.standing import standing
+from servescope.findings.standing import is_of_nothing, standing
 from servescope.histogram import least_count
 from servescope.queries.path import KERNEL, QUEUE, TOGETHER, request_paths
 from servescope.queries.span import Span, View
@@ -152,7 +152,9 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
     path = paths.get(listener)
     if path is None:
         told = f"Nothing is known of a listener or app {listener} in this span."
-        return [html.P(told, className="dimmed")]
+        shown = [] if is_of_nothing(absent) else [html.P(told, className="dimmed")]
+        return [*shown, html.Div(findings_list(absent, "/"), className="path-findings judged")]
+        absent = standing(context, span, listener)
     chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
     found = standing(context, span, listener) if is_now and listener else []
     found += findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)

@@ -47,15 +47,15 @@ ADVICE: Final = "A run on the page Load shows both clocks here."
 
 
 def residual_table(
-    found: Residual | None, listener: str = "", *, is_past: bool = False
+    found: Residual | None, listener: str = "", *, can_come: bool = True
 ) -> html.Div:
-    """Both clocks and the time between them; an empty past span gets no advice.
+    """Both clocks and the time between them; where no run `can_come`, there is no advice.
 
     `listener`: the one that the page is narrowed to.
     """
     if found is None:
         empty = EMPTY.format(on=f" on {listener}" if listener else "")
-        return figure_table((), (), empty=empty if is_past else f"{empty} {ADVICE}")
+        return figure_table((), (), empty=f"{empty} {ADVICE}" if can_come else empty)
     client, server = found.client, found.server
     evidence = clocks_of(found)
     same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)

@@ -41,17 +41,27 @@ def sentence(text: object) -> str:
     return told if told.endswith((".", "!", "?")) else f"{told}."
 
 
-def props(context: QueryContext) -> Props:
-    """Properties of the shell's components, as of now."""
+def props(context: QueryContext, host: str = "") -> Props:
+    """Properties of the shell's components, as of now; `host` is the one that the view names."""
     status = context.dashboard_status()
+    notices = [*_unknown_host(context, host), *status.notices]
     return {
         "processes": {"children": process_facts(status)},
-        "notices": {"children": [notice(text) for text in status.notices]},
+        "notices": {"children": [notice(text) for text in notices]},
         "promise": {"children": promise_text(context)},
         "promise-again": {"children": promise_text(context)},
         **_load_props(context),
         **host_props(context),
     }
+
+
+def _unknown_host(context: QueryContext, host: str) -> list[str]:
+    """That the view names another host, where no engine has the figures of any but this one."""
+    process = context.process
+    if process.fleet is not None or host in {"", ALL_HOSTS, process.settings.instance}:
+        return []
+    told = f"There are no figures of host {host}: no engine is set, which would have those of "
+    return [f"{told}other hosts. All that is shown is of this host."]
 
 
 def promise_text(context: QueryContext) -> str:

@@ -19,7 +19,7 @@ from servescope.figures.distribution import DistributionPlot
 from servescope.figures.heat import HeatPlot
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering
-from servescope.findings.standing import standing
+from servescope.findings.standing import is_of_nothing, standing
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import latency, residual, traffic
 from servescope.queries.request_words import route_of_method_words
@@ -104,7 +104,8 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
     if span is None:
         return options
     found = standing(context, span, chosen[0])
-    found += findings(gathering.of_span(context, span, chosen[0]))
+    if not is_of_nothing(found):
+        found += findings(gathering.of_span(context, span, chosen[0]))
     return {
         **options,
         "latency-verdict": {"children": verdict(found, "/latency")},
@@ -112,7 +113,9 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "latency-route-table": {"children": _route_table(context, span, chosen[0])},
         "latency-residual": {
             "children": residual_table.residual_table(
-                residual.residual(context, span, chosen[0]), chosen[0], is_past=span.fixed
+                residual.residual(context, span, chosen[0]),
+                chosen[0],
+                can_come=not (span.fixed or is_of_nothing(found)),
             )
         },
     }

@@ -127,6 +127,9 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
     given = {name.partition("-")[2]: text for name, text in zip(FILTERS, chosen, strict=True)}
     search, faults = request_search.read(given)
     found = request_search.find(context, span, search)
+    is_vain = search.route and not found.matching
+    if is_vain and not traffic.is_route_known(context, search.route):
+        faults.append(f"No request to a route “{search.route}” is recorded.")
     return options | {
         "requests-faults": {"children": " ".join(faults)},
         "requests-counts": {"children": counts_text(found)},

@@ -94,12 +94,14 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
     listeners = context.process.listeners()
     shown = comparisons.chosen(context, filters[0])
     active = comparisons.active_comparison(context)
-    kept = comparison.options(comparisons.comparisons(context), shown)
+    newest_first = comparisons.comparisons(context)
+    kept = comparison.options(newest_first, shown, filters[0])
+    outcome = comparison.outcome(shown, comparisons.runs_under_way(context))
+    if shown is None and filters[0]:
+        outcome = comparison.not_here(filters[0], next(iter(newest_first), None))
     return {
         SHOWN: {"data": kept, "display": "block" if kept else "none"},
-        "compare-outcome": {
-            "children": comparison.outcome(shown, comparisons.runs_under_way(context))
-        },
+        "compare-outcome": {"children": outcome},
         **start_button.props(
             "compare", is_active=active is not None, is_busy=is_load_active(context)
         ),

@@ -5,9 +5,10 @@ Pages, commands and reports say nothing about a measurement but what `findings` 
 
 from servescope.findings.evidence import Evidence
 from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.judge import EVERYTHING, PATH, PORTS, Topic, findings
+from servescope.findings.judge import CHOSEN, EVERYTHING, PATH, PORTS, Topic, findings
 
 __all__ = [
+    "CHOSEN",
     "EVERYTHING",
     "PATH",
     "PORTS",

@@ -91,6 +91,19 @@ class ListenerEvidence(AnsweringListener):
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenEvidence:
+    """The name of the listener or app that a page is narrowed to.
+
+    `is_recorded`: anything ever was of one of this name; `is_here`: one stands or records now, None
+    where nobody knows, as of another host.
+    """
+
+    name: str
+    is_recorded: bool
+    is_here: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class PortEvidence:
     """The most of a past span in the accept queue of a port that no listener has had since."""
 
@@ -377,6 +390,7 @@ class Evidence:
     fleet: Sequence[FleetHostEvidence] = ()
     span: SpanEvidence | None = None
     run: RunEvidence | None = None
+    chosen: ChosenEvidence | None = None
     clocks: ClocksEvidence | None = None
     contenders: Sequence[ContenderEvidence] = ()
     capacity: CapacityEvidence | None = None

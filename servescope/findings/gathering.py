@@ -15,6 +15,7 @@ from servescope import catalog
 from servescope.findings.evidence import (
     THIS_SPAN,
     CapacityEvidence,
+    ChosenEvidence,
     ClocksEvidence,
     ContenderEvidence,
     DashboardEvidence,
@@ -119,6 +120,14 @@ def _past(context: QueryContext, span: Span, listed: tuple[ListenerStatus, ...])
         if one.requests or one.busy_threads is not None or one.accept_queue_depth is not None
     ]
     return replace(evidence, listeners=tuple(seen), is_past=True)
+
+
+def chosen(context: QueryContext, name: str) -> ChosenEvidence:
+    """Whether there is, or was, a listener or an app of a name that an address may have made up."""
+    hosted = {one.name for one in context.process.listeners()} if context.is_home else set()
+    is_here = name in hosted or name in traffic.recorded_names(context)
+    is_recorded = is_here or name in traffic.names_in_store(context)
+    return ChosenEvidence(name, is_recorded, is_here if context.is_home else None)
 
 
 def at_ports(context: QueryContext, shown: Span | None = None) -> Evidence:

@@ -88,6 +88,9 @@ STATES: Final = Topic(
 )
 """The listeners that do not run, each by itself."""
 
+CHOSEN: Final = Topic((moment.absent_listener,), lambda _: None)
+"""Whether there is a listener or an app of the name that a page is narrowed to."""
+
 
 def findings(evidence: Evidence, topic: Topic = EVERYTHING) -> list[Finding]:
     """All findings of the topic, the most urgent first; among equals in the order of judgements.

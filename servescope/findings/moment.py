@@ -29,6 +29,9 @@ SILENT_UNTIL_S: Final = 7_200.0
 
 SERVER_ERRORS_CLASS: Final = "5xx"
 
+NO_SUCH_LISTENER: Final = "no-such-listener"
+"""The code of the finding that nothing is and was of a name: nothing else can be said of it."""
+
 _ALL_BUT: Final = 0.05
 """Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
 
@@ -179,6 +182,32 @@ def stopped_ports(evidence: Evidence) -> Iterator[Finding]:
                 figures,
                 "/servers",
             )
+
+
+def absent_listener(evidence: Evidence) -> Iterator[Finding]:
+    """That the page is narrowed to a name which no listener and no app has, or has any more."""
+    chosen = evidence.chosen
+    if chosen is None or chosen.is_here:
+        return
+    if not chosen.is_recorded:
+        yield Finding(
+            Severity.NOTE,
+            NO_SUCH_LISTENER,
+            "listeners",
+            f"There is no listener or app named “{chosen.name}”, and nothing is recorded of one.",
+            (),
+            "/servers",
+        )
+    elif chosen.is_here is False and not evidence.is_past:
+        yield Finding(
+            Severity.NOTE,
+            "listener-gone",
+            "listeners",
+            f"No listener or app named “{chosen.name}” is here now: all that is shown of it was "
+            "recorded before.",
+            (),
+            "/servers",
+        )
 
 
 def remarks(evidence: Evidence) -> Iterator[Finding]:

@@ -29,13 +29,18 @@ def active_comparison(context: QueryContext) -> Comparison | None:
 
 
 def chosen(context: QueryContext, wanted: str) -> Comparison | None:
-    """The comparison of this id, however old; without one the newest."""
+    """The comparison of this id, however old; the newest where `wanted` is empty.
+
+    None where there is none of the id, or it is no number.
+    """
+    if not wanted:
+        return next(iter(comparisons(context)), None)
     number = read_whole_number(wanted, HIGHEST_ID)
     if number is None:
-        return next(iter(comparisons(context)), None)
+        return None
     return context.process.snapshots.get(
         ("comparison", number), lambda: context.process.control.comparisons.by_id(number)
-    ) or next(iter(comparisons(context)), None)
+    )
 
 
 def runs_under_way(context: QueryContext) -> dict[int, LoadRun]:

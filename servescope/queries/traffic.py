@@ -66,11 +66,27 @@ def listener_names(context: QueryContext) -> list[str]:
     """
     if context.is_home:
         return [one.name for one in context.process.listeners() if not one.is_temporary]
-    keys = context.snapshots.get(
-        "listener names", lambda: context.store.series(catalog.REQUEST_DURATION)
-    )
-    names = {dict(key.labels).get(LISTENER, "") for key in keys} - {""}
-    return sorted(name for name in names if not is_temporary(name))
+    return sorted(name for name in names_in_store(context) if not is_temporary(name))
+
+
+def names_in_store(context: QueryContext) -> frozenset[str]:
+    """The listeners and apps that requests were ever recorded of, those of comparisons as well."""
+
+    def names() -> frozenset[str]:
+        keys = context.store.series(catalog.REQUEST_DURATION)
+        return frozenset({dict(key.labels).get(LISTENER, "") for key in keys} - {""})
+
+    return context.snapshots.get("names in store", names)
+
+
+def is_route_known(context: QueryContext, route: str) -> bool:
+    """Whether requests to a route, by the name that it has in the log, were ever recorded."""
+
+    def routes() -> frozenset[str]:
+        keys = context.store.series(catalog.REQUEST_DURATION)
+        return frozenset(dict(key.labels).get(ROUTE, "") for key in keys)
+
+    return route in context.snapshots.get("routes in store", routes)
 
 
 def recorded_names(context: QueryContext) -> list[str]:

@@ -128,6 +128,60 @@ def test_each_form_says_why_a_stopped_listener_cannot_be_chosen(open_page, dashb
     opened.until("id => document.getElementById(id)?.textContent === ''", f"{form}-not-running")
 
 
+UNKNOWN = "There is no listener or app named “nosuch”, and nothing is recorded of one. See Servers"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/requests", "#requests-standing"),
+        ("/latency", "#latency-verdict"),
+        ("/", ".path-findings"),
+    ],
+)
+def test_a_page_of_a_name_that_no_listener_has_says_so(open_page, path, place):
+    opened = open_page(f"{path}?listener=nosuch")
+    assert said(opened, place, "no-such-listener") == UNKNOWN
+    assert opened.page.locator(f"{place} .finding").count() == 1, "nothing else is said of it"
+    link = opened.page.locator(f"{place} [data-code=no-such-listener] a")
+    assert link.get_attribute("href") == "/servers"
+    aim = opened.page.get_by_role("textbox", name="Listener", exact=True)
+    opened.until(
+        "name => [...document.querySelectorAll('input')].some(one => one.value === name)",
+        "nosuch (not here)",
+    )
+    assert aim.input_value() == "nosuch (not here)"
+    notes = "[...document.querySelectorAll('.live-graph-note')].map(one => one.textContent)"
+    opened.until(f"{notes}.length > 0")
+    assert not [note for note in opened.page.evaluate(notes) if "Open" in note]
+
+
+def test_a_past_view_says_too_that_a_name_is_no_listeners(open_page):
+    opened = open_page("/requests?listener=nosuch")
+    said(opened, "#requests-standing", "no-such-listener")
+    opened.pause()
+    assert said(opened, "#requests-standing", "no-such-listener") == UNKNOWN
+
+
+def test_a_route_that_no_request_went_to_is_said(open_page):
+    opened = open_page("/requests?route=/nosuch")
+    told = opened.page.locator("#requests-faults")
+    told.get_by_text("No request to a route “/nosuch” is recorded.", exact=True).wait_for()
+
+
+def test_a_comparison_that_is_not_there_is_said(open_page):
+    opened = open_page("/servers?comparison=99")
+    told = opened.page.locator("#compare-outcome")
+    told.get_by_text("There is no comparison “99”. Nothing compared yet.").wait_for()
+    assert opened.page.locator("#servers-comparison").input_value() == "99 (not here)"
+    assert opened.page.evaluate("location.search") == "?comparison=99"
+
+
+def test_a_host_of_which_nothing_is_known_is_said(open_page):
+    opened = open_page("/host?host=nosuch")
+    opened.page.get_by_text("There are no figures of host nosuch").wait_for()
+
+
 def test_a_first_visitor_is_led_to_what_can_be_tried(open_fresh_page, dashboard):
     opened = open_fresh_page("/")
     told = opened.page.locator(".first-visit")
@@ -202,6 +256,34 @@ def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_p
     assert not [name for name in then if not name.startswith(("files", "wsgi", "asgi", "shop"))]
 
 
+def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, dashboard):
+    names = ("books", "notes")
+    assert len({suggested_place(name) for name in names}) == 1
+    with closing(dashboard.control) as control, ExitStack() as until_then:
+        for name in names:
+            until_then.callback(control.listeners.discard_overrides, name)
+            control.listeners.change_overrides(
+                name, lambda before: replace(before, is_added=True, app=BUNDLED_WSGI, port=0)
+            )
+            eventually(lambda name=name: states(control).get(name) is RUNNING)
+        ports = {one.name: one.port for one in control.listeners.statuses()}
+        for name in names:
+            with urlopen(f"http://127.0.0.1:{ports[name]}/", timeout=20) as answer:
+                assert answer.status == 200
+        opened = open_page("/ports").wait_drawn("ports-requests", "ports-bytes")
+        there = f"names => names.every(name => ({COLOURS})('ports-requests-legend')[name])"
+        opened.until(there, list(names))
+        colours = opened.page.evaluate(COLOURS, "ports-requests-legend")
+        bundled = {colours[name] for name in ALL if name in colours}
+        mine = [colours[name] for name in names]
+        assert len({*mine} - bundled) == len(names)
+        for graph, ending in (("ports-bytes", " sent"), ("ports-inside", " connections open")):
+            found = opened.page.evaluate(COLOURS, f"{graph}-legend")
+            assert [found[f"{name}{ending}"] for name in names] == mine
+        until_then.close()
+        eventually(lambda: not {*names} & states(control).keys())
+
+
 @pytest.mark.usefixtures("none_runs")
 @pytest.mark.parametrize("page", PLACES)
 def test_each_live_page_says_that_no_listener_runs(visit, page):
@@ -230,31 +312,3 @@ def test_no_advice_leads_to_a_listener_while_none_runs(open_page):
     for graph in ("ports-queues", "ports-inside"):
         note = f"document.querySelector('#{graph} .live-graph-note').textContent"
         opened.until(f"told => {note} === told", "No listener was measured in this span.")
-
-
-def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, dashboard):
-    names = ("books", "notes")
-    assert len({suggested_place(name) for name in names}) == 1
-    with closing(dashboard.control) as control, ExitStack() as until_then:
-        for name in names:
-            until_then.callback(control.listeners.discard_overrides, name)
-            control.listeners.change_overrides(
-                name, lambda before: replace(before, is_added=True, app=BUNDLED_WSGI, port=0)
-            )
-            eventually(lambda name=name: states(control).get(name) is RUNNING)
-        ports = {one.name: one.port for one in control.listeners.statuses()}
-        for name in names:
-            with urlopen(f"http://127.0.0.1:{ports[name]}/", timeout=20) as answer:
-                assert answer.status == 200
-        opened = open_page("/ports").wait_drawn("ports-requests", "ports-bytes")
-        there = f"names => names.every(name => ({COLOURS})('ports-requests-legend')[name])"
-        opened.until(there, list(names))
-        colours = opened.page.evaluate(COLOURS, "ports-requests-legend")
-        bundled = {colours[name] for name in ALL if name in colours}
-        mine = [colours[name] for name in names]
-        assert len({*mine} - bundled) == len(names)
-        for graph, ending in (("ports-bytes", " sent"), ("ports-inside", " connections open")):
-            found = opened.page.evaluate(COLOURS, f"{graph}-legend")
-            assert [found[f"{name}{ending}"] for name in names] == mine
-        until_then.close()
-        eventually(lambda: not {*names} & states(control).keys())

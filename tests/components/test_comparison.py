@@ -162,6 +162,18 @@ def test_distributions_lie_over_each_other_and_a_shared_process_is_told():
     assert shown._SHARED in [getattr(part, "children", "") for part in outcome._traverse()]
 
 
+def test_one_that_is_not_there_is_said_and_the_newest_is_linked():
+    newest = comparison(contender("sequential", 50))
+    told, link, stop = shown.not_here("99", newest).children
+    assert f"{told}{link.children}{stop}" == (
+        "There is no comparison “99”. The newest is comparison 3."
+    )
+    assert link.href == "?comparison=3#compare"
+    assert "".join(shown.not_here("99", None).children).endswith(shown.EMPTY)
+    assert shown.options([newest], None, "99")[-1] == {"value": "99", "label": "99 (not here)"}
+    assert [one["value"] for one in shown.options([newest], newest, "3")] == ["3"]
+
+
 def test_an_empty_page_says_what_its_button_does_and_asks_nobody_to_press_it():
     assert "Compare sends the same requests" in shown.outcome(None, {}).children
 

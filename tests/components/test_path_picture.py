@@ -11,7 +11,7 @@ from servescope.histogram import count
 from servescope.queries.span import Span
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.store.base import Frame, HistogramDelta
-from tests.components.conftest import START, key
+from tests.components.conftest import START, key, requests_key
 from tests.components.test_parts import texts
 
 pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
@@ -158,7 +158,24 @@ def test_nothing_recorded_is_not_zero(show):
 
 
 def test_a_listener_that_there_is_none(show):
-    assert show(listener="other") == ["Nothing is known of a listener or app other in this span."]
+    for is_now in (True, False):
+        assert show(listener="other", is_now=is_now) == [
+            "There is no listener or app named “other”, and nothing is recorded of one.",
+            " ",
+            "See Servers",
+        ]
+
+
+def test_a_listener_that_was_removed(show, record):
+    record(
+        Frame(START + 9, {}, {}, {requests_key(listener="shop"): HistogramDelta(count([1.0]), 1.0)})
+    )
+    assert show(listener="shop") == [
+        "Nothing is known of a listener or app shop in this span.",
+        "No listener or app named “shop” is here now: all that is shown of it was recorded before.",
+        " ",
+        "See Servers",
+    ]
 
 
 def test_of_a_past_span_it_says_nothing_but_of_its_path(context, running, record):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from servescope.findings import EVERYTHING, PORTS, Topic
+from servescope.findings import CHOSEN, EVERYTHING, PORTS, Topic
 from servescope.findings.evidence import (
     CapacityEvidence,
+    ChosenEvidence,
     ClocksEvidence,
     ContenderEvidence,
     DashboardEvidence,
@@ -1988,6 +1989,39 @@ CAPACITIES: Final = {
     ),
 }
 
+
+def chosen(name: str, *, is_past: bool = False, **known: bool | None) -> Evidence:
+    """A page that is narrowed to this name."""
+    return Evidence(chosen=ChosenEvidence(name, **known), is_past=is_past)
+
+
+NARROWED: Final = {
+    "a listener of this name is here": Case(
+        chosen("wsgi", is_recorded=True, is_here=True), {}, CHOSEN
+    ),
+    "no listener and no app ever had this name": Case(
+        chosen("nosuch", is_recorded=False, is_here=False),
+        {"no-such-listener": ("note", "There is no listener or app named “nosuch”, and nothing")},
+        CHOSEN,
+    ),
+    "the same of a past span": Case(
+        chosen("nosuch", is_recorded=False, is_here=False, is_past=True),
+        {"no-such-listener": ("note", "named “nosuch”, and nothing is recorded of one.")},
+        CHOSEN,
+    ),
+    "a listener of this name was removed": Case(
+        chosen("shop", is_recorded=True, is_here=False),
+        {"listener-gone": ("note", "No listener or app named “shop” is here now")},
+        CHOSEN,
+    ),
+    "a past span of a listener that was removed since": Case(
+        chosen("shop", is_recorded=True, is_here=False, is_past=True), {}, CHOSEN
+    ),
+    "a listener of another host, which may be there": Case(
+        chosen("shop", is_recorded=True, is_here=None), {}, CHOSEN
+    ),
+}
+
 GROUPS: Final = {
     "A moment": MOMENTS,
     "The ports": AT_PORTS,
@@ -1997,5 +2031,6 @@ GROUPS: Final = {
     "A comparison": COMPARISONS,
     "A search for a capacity": CAPACITIES,
     "The path of a request": PATHS,
+    "A page that is narrowed to a name": NARROWED,
 }
 CASES: Final = {name: case for group in GROUPS.values() for name, case in group.items()}

@@ -24,7 +24,9 @@ from tests.findings.cases import CASES, CURRENT, MOMENTS, PATHS
 
 FIGURELESS = {
     "listener-down",
+    "listener-gone",
     "listener-stopped",
+    "no-such-listener",
     "run-failed",
     "nothing-sent",
     "latency-incomparable",
@@ -71,8 +73,8 @@ SHOWN_ON = {
     "/requests?listener=wsgi&status=4xx": "refused-by-limits",
     "/requests?listener=wsgi&status=413": "refused-by-limits",
     "/requests?listener=wsgi&status=5xx": "server-errors span-errors",
-    "/servers": "listener-down listener-stopped none-runs not-as-asked not-listening "
-    "stopped-port-taken",
+    "/servers": "listener-down listener-gone listener-stopped no-such-listener none-runs "
+    "not-as-asked not-listening stopped-port-taken",
     "/servers#compare": "cost-differs fell-behind generator-limited latency-alike latency-differs "
     "latency-incomparable requests-failed target-limit target-not-limited",
 }
