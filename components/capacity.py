@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
@@ -14,6 +15,7 @@ from components.listener_choices import choices, hint, preferred
 from components.load_form import room_for
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.panels import panel
+from components.run_links import view_query
 from components.start_button import start_actions
 from components.static_graph import colour_key, static_graph
 from components.status import search_share, search_text, sentence
@@ -94,9 +96,9 @@ def capacity_panel(
         "Find what it carries",
         HELP,
         forms.form(fields, ANSWER, "capacity-start"),
+        hint("capacity", listeners),
         start_actions("capacity", "Find", "Stop", answer_id=ANSWER, why_not=why_not),
         html.Div(id="capacity-now"),
-        hint("capacity", listeners),
         wide=True,
         panel_id="capacity",
     )
@@ -160,7 +162,8 @@ def search_view(searched: SearchedCapacity | None) -> html.Div:
     if not searched.is_over:
         said.append(_progress(searched, search))
     elif searched.steps:
-        said.append(verdict(findings(gathering.capacity_of(searched)), "/load"))
+        found = findings(gathering.capacity_of(searched))
+        said.append(verdict(found, "/load", _view(searched)))
     heading = html.Div(
         [
             dmc.Text(f"Search {searched.id}: {plan_text(searched.plan)}", fw=500),
@@ -173,6 +176,13 @@ def search_view(searched: SearchedCapacity | None) -> html.Div:
     return html.Div(
         [heading, *said, *_graphs(searched.plan, search, models), _table(searched.plan, search)]
     )
+
+
+def _view(searched: SearchedCapacity) -> str:
+    """The view of the search's own seconds: what limited it is seen in these."""
+    if searched.started_s is None or searched.ended_s is None:
+        return ""
+    return view_query(int(searched.started_s), math.ceil(searched.ended_s))
 
 
 def plan_text(plan: CapacityPlan) -> str:

@@ -17,8 +17,10 @@ from components.help import attributes
 from components.live import VIEW
 from components.path_prefix import below_prefix
 from components.plain_html import tree
+from components.run_links import view_query
 from servescope.figures import units
 from servescope.findings import PATH, Severity, findings, gathering
+from servescope.findings.finding import PATH_PANEL
 from servescope.findings.gathering import WINDOW_S
 from servescope.findings.path import WORKERS, link_of, most_held, stage_severities
 from servescope.findings.standing import is_of_nothing, standing
@@ -97,6 +99,7 @@ class PathPicture:
                 className="path-place",
             ),
             dcc.Store(id=self._moment),
+            panel_id=PATH_PANEL,
         )
 
     def props(self, context: QueryContext, listener: str, span: Span | None = None) -> Props:
@@ -151,17 +154,17 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
     paths = request_paths(context, span, [one for one in statuses if not one.is_temporary])
     path = paths.get(listener)
     if path is None:
+        absent = standing(context, span, listener)
         told = f"Nothing is known of a listener or app {listener} in this span."
         shown = [] if is_of_nothing(absent) else [html.P(told, className="dimmed")]
         return [*shown, html.Div(findings_list(absent, "/"), className="path-findings judged")]
-        absent = standing(context, span, listener)
     chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
     found = standing(context, span, listener) if is_now and listener else []
     found += findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)
     when = f"of the last {span.end - span.start} s" if is_now else "of the chosen moment"
     kinds = sorted({f"{one.kind}s" for one in chosen}, reverse=True)
     of = path.called or f"all {' and '.join(kinds) or 'listeners'} together"
-    where = "" if is_now else f"from={span.start}&to={span.end}"
+    where = "" if is_now else view_query(span.start, span.end)
     return [
         html.P(_summary(path), className="path-summary dimmed"),
         html.Ol(
@@ -172,7 +175,10 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
             className="path",
             **attributes(aria_label=f"Path of a request: {of}, {when}"),
         ),
-        html.Div(findings_list(found, "/"), className="path-findings judged"),
+        html.Div(
+            findings_list(found, "/", where, moment=view_query(span.start, span.end)),
+            className="path-findings judged",
+        ),
         html.P(_ways_on(listener, where), className="path-links"),
     ]
 

@@ -101,8 +101,12 @@ def counts_text(found: Found) -> str:
         return NOT_RECORDED
     said = (
         f"{counted(found.matching, 'request')} {'matches' if found.matching == 1 else 'match'}, of "
-        f"{found.kept:,} that are kept in detail; {found.counted:,} were counted in this span."
+        f"{found.kept:,} that are kept in detail; {found.counted:,} were counted in this span"
     )
+    if found.counted and found.counted_matching is not None:
+        verb = "matches" if found.counted_matching == 1 else "match"
+        said += f", of which {found.counted_matching:,} {verb}"
+    said += "."
     if found.forgotten:
         said += f" Of the first {found.forgotten:,} of these no detail is kept any more."
     if found.is_cut:

@@ -12,7 +12,7 @@ from components import access, forms, load_demos, load_run, panels, query
 from components.access import why_not
 from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
-from components.findings import card_state, verdict
+from components.findings import card_state, moment_query, verdict
 from components.fleet import fleet_table
 from components.help import NO_LISTENER, NO_REQUESTS, READ, SUPPORT, TOO_FEW
 from components.listener_choices import preferred
@@ -171,7 +171,9 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
         | {
             "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
             "overview-fleet": {"children": fleet_table(hosts)},
-            "overview-verdict": {"children": verdict(findings(evidence), "/")},
+            "overview-verdict": {
+                "children": verdict(findings(evidence), "/", moment=moment_query(evidence))
+            },
             "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
             "overview-start": {"display": "none" if is_busy else "block"},
             "first-visit-idle": {"style": INLINE if runs and not is_busy else HIDDEN},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dash import html, register_page
 
 from components import panels
-from components.findings import verdict
+from components.findings import moment_query, verdict
 from components.help import NO_LISTENER
 from components.live import LiveGraph, LivePage, Props, connect
 from components.status import HIDDEN
@@ -152,7 +152,8 @@ ELSEWHERE: Final = (
 
 def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The findings, and every listening socket as of two seconds ago at most."""
-    found = findings(gathering.at_ports(context, span), PORTS)
+    evidence = gathering.at_ports(context, span)
+    found = findings(evidence, PORTS)
     rows = []
     for row in ports.sockets(context):
         filled = row.accept_queue_depth / row.backlog if row.backlog else 0.0
@@ -168,7 +169,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     return {
         "ports-own": {"style": HIDDEN if elsewhere else SHOWN},
         "ports-elsewhere": {"children": elsewhere},
-        "ports-verdict": {"children": verdict(found, "/ports")},
+        "ports-verdict": {"children": verdict(found, "/ports", moment=moment_query(evidence))},
         "ports-sockets": panels.grid_rows(rows, height=HEIGHT_PX, empty=NO_SOCKETS),
     }
 

@@ -6,7 +6,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Final
 
 from servescope.findings import thresholds
-from servescope.findings.finding import Figure, Finding, Severity, requests_link
+from servescope.findings.finding import (
+    PATH_PANEL,
+    Figure,
+    Finding,
+    Severity,
+    page_of,
+    requests_link,
+)
 from servescope.findings.moment import FEWEST_ERRORS, current_listeners, is_measured, when
 from servescope.findings.thresholds import severity
 from servescope.queries.request_words import NO_ANSWER
@@ -139,7 +146,7 @@ def left_connections(evidence: Evidence) -> Iterator[Finding]:
                 Figure("left by their clients", left, "{connection}"),
                 Figure("open", opened, "{connection}"),
             ),
-            "/ports",
+            page_of("/", one.name, PATH_PANEL),
         )
 
 

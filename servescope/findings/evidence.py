@@ -375,7 +375,8 @@ PAST_FORMS: Final = {
 class Evidence:
     """All that is judged together: a moment, a span, paths, a run, a comparison, or several.
 
-    `window_s`: how many seconds the figures of listeners, totals and host cover. `is_past`: they
+    `window_s`: how many seconds the figures of listeners, totals and host cover; `end_s`: the epoch
+    second at which these end, None where there are none. `is_past`: they
     are those of a span that a person chose, else the last ones. Of the past the states of listeners
     are not known: `listeners` has those that figures were recorded of, and `former_ports` the ports
     of which nobody knows any more which listener had them.
@@ -389,13 +390,14 @@ class Evidence:
     host: HostEvidence | None = None
     fleet: Sequence[FleetHostEvidence] = ()
     span: SpanEvidence | None = None
-    run: RunEvidence | None = None
     chosen: ChosenEvidence | None = None
+    run: RunEvidence | None = None
     clocks: ClocksEvidence | None = None
     contenders: Sequence[ContenderEvidence] = ()
     capacity: CapacityEvidence | None = None
     paths: Sequence[RequestPath] = ()
     is_past: bool = False
+    end_s: int | None = None
 
     def verb(self, present: str) -> str:
         """The verb in the tense of what is judged: of a past span nobody knows what goes on now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from servescope.figures import units
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from servescope.findings.evidence import Evidence
 
     Judgement = Callable[[Evidence], Iterable["Finding"]]
+
+
+PATH_PANEL: Final = "path"
+"""The id of the panel of the overview that has the path of a request, by listener."""
 
 
 class Severity(StrEnum):
@@ -62,6 +66,12 @@ class Finding:
     sentence: str
     evidence: tuple[Figure, ...]
     link: str
+
+
+def page_of(path: str, listener: str, fragment: str = "") -> str:
+    """A page narrowed to a listener, where one is named; `fragment` is its part to jump to."""
+    query = f"?{urlencode({'listener': listener})}" if listener else ""
+    return f"{path}{query}{fragment and f'#{fragment}'}"
 
 
 def requests_link(listener: str, status: str) -> str:

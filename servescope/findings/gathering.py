@@ -265,6 +265,7 @@ def _measured(
         former_ports=[PortEvidence(port, depths[port], backlogs.get(port)) for port in former],
         totals=totals,
         host=_host(context, span),
+        end_s=span.end,
     )
     return evidence, round(float(lost))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings import thresholds
-from servescope.findings.finding import Figure, Finding, Severity, requests_link
+from servescope.findings.finding import Figure, Finding, Severity, page_of, requests_link
 from servescope.findings.thresholds import severity
 from servescope.records.listeners import ConcurrencyModel, ListenerState
 from servescope.records.server_kinds import ServerKind
@@ -327,7 +327,7 @@ def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
                 f"{units.text(one.kernel_wait_s, 's')} on average in the kernel before the server "
                 "read them.",
                 (Figure("mean wait in the kernel", one.kernel_wait_s, "s"),),
-                f"/latency?listener={one.name}",
+                page_of("/latency", one.name),
             )
 
 
@@ -376,7 +376,7 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
             one.called,
             f"{told}, counted from {_CLOCK_BEGINS.get(one.kind, _ARRIVAL)}.",
             (Figure("p95", one.p95_s, "s"), Figure("requests read", one.read, "{request}")),
-            f"/latency?listener={one.name}",
+            page_of("/latency", one.name),
         )
 
 

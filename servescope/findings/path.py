@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings import thresholds
-from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.finding import Figure, Finding, Severity, page_of
 from servescope.findings.moment import busy_of, max_of, threads_severity, when
 from servescope.findings.thresholds import severity
 from servescope.queries.path import KERNEL, QUEUE, READ, PathStage, RequestPath
@@ -117,7 +117,7 @@ def held_requests(evidence: Evidence) -> Iterator[Finding]:
                 Figure(f"mean time in {stage.name}", stage.mean_s, "s"),
                 Figure("requests that ended", path.requests, "{request}"),
             ),
-            link_of(stage.name, path.listener),
+            _link(path, found),
         )
     if not held:
         yield _none_held(evidence)
@@ -140,11 +140,18 @@ def _none_held(evidence: Evidence) -> Finding:
     return Finding(state, code, "requests", told, figures, "/latency")
 
 
+def _link(path: RequestPath, found: Holding) -> str:
+    """The page with the mean time of a stage; or with the number of those that have not ended."""
+    if found.is_of_unfinished:
+        return link_of(found.stage.name, path.listener)
+    return page_of("/latency", path.listener)
+
+
 def link_of(stage: str, listener: str) -> str:
     """The page with the graphs of a stage."""
     if stage in {KERNEL, QUEUE, WORKERS}:
         return "/ports"
-    return f"/latency?listener={listener}" if listener else "/latency"
+    return page_of("/latency", listener)
 
 
 def _sentence(evidence: Evidence, path: RequestPath, found: Holding) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.connections import no_answer, to_nobody
-from servescope.findings.finding import Figure, Finding, Severity, requests_link
+from servescope.findings.finding import Figure, Finding, Severity, page_of, requests_link
 from servescope.findings.moment import (
     FEWEST_ERRORS,
     FEWEST_FOR_P95,
@@ -222,5 +222,5 @@ def _longest_stage(one: SpanListenerEvidence) -> str:
 def _finding(
     one: SpanListenerEvidence, state: Severity, code: str, told: str, *figures: Figure
 ) -> Finding:
-    link = f"/latency?listener={one.name}"
+    link = page_of("/latency", one.name)
     return Finding(state, code, one.called, told, figures, link)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -132,6 +132,7 @@ class Found:
     pages: int
     is_cut: bool  # the span has more kept requests than are read
     forgotten: int = 0  # of those counted: they ended before the oldest one that is kept
+    counted_matching: int | None = None  # of those counted; None where metrics cannot tell
 
 
 def read(given: Mapping[str, str]) -> tuple[Search, list[str]]:
@@ -205,7 +206,30 @@ def _find(context: QueryContext, span: Span, search: Search) -> Found:
         pages=pages,
         is_cut=columns.is_cut,
         forgotten=_forgotten(context, span, columns.oldest_ns, search.listener),
+        counted_matching=_counted_matching(context, span, search) if is_known else None,
     )
+
+
+def _counted_matching(context: QueryContext, span: Span, search: Search) -> int | None:
+    """How many requests match by the metrics, whether or not they are kept.
+
+    None where the search asks for more than metrics know, or for all of a listener.
+    """
+    asked = {"status": search.status, "method": search.method, "route": search.route}
+    of_listener = replace(search, status="", method="", route="")
+    plain = replace(of_listener, order=NEWEST_FIRST, page=1, rows=DEFAULT_PAGE_ROWS)
+    if of_listener == search or plain != Search(listener=search.listener):
+        return None
+    where = traffic.of_listener(search.listener)
+    if search.status in CLASSES:
+        if asked["method"] or asked["route"]:  # of those whose client had gone nothing tells these
+            return None
+        return traffic.count_of_class(context, span, search.status, where)
+    if asked["method"] == METHODS[Method._OTHER]:  # noqa: SLF001 - OpenTelemetry's name
+        asked["method"] = Method._OTHER.name  # noqa: SLF001
+    labels = {"status": traffic.STATUS, "method": traffic.METHOD, "route": traffic.ROUTE}
+    where += tuple((labels[name], value) for name, value in asked.items() if value)
+    return traffic.count(context, span, where)
 
 
 def _forgotten(context: QueryContext, span: Span, oldest_ns: int | None, listener: str) -> int:

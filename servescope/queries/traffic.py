@@ -281,6 +281,23 @@ def count(context: QueryContext, span: Span, where: Labels = ()) -> int:
     return round(float(total.count.sum()))
 
 
+def count_of_class(context: QueryContext, span: Span, name: str, where: Labels = ()) -> int:
+    """How many requests of a class were counted, by the names that `by_status_class` has."""
+
+    def counted(metric: str) -> dict[str, float]:
+        total = context.store.total(span.query(metric, by=(STATUS,), where=where))
+        found: dict[str, float] = {}
+        for (status,), number in zip(total.groups, total.count, strict=True):
+            of_class = status_class(status)
+            found[of_class] = found.get(of_class, 0.0) + float(number)
+        return found
+
+    gone = counted(catalog.ANSWERS_TO_NOBODY)
+    if name == TO_NOBODY:
+        return round(sum(gone.values()))
+    return round(counted(catalog.REQUEST_DURATION).get(name, 0.0) - gone.get(name, 0.0))
+
+
 def is_recorded(context: QueryContext, span: Span) -> bool:
     """Whether any second of the span was recorded: without one, no request is not none.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import urllib.error
 import urllib.request
+from contextlib import suppress
 
 import pytest
 
@@ -78,3 +81,23 @@ def test_a_link_within_the_app_takes_the_view_that_it_names(open_page):
     assert opened.page.evaluate("window.sameDocument") is True
     opened.until("named => location.search.includes(`from=${named}`)", named)
     opened.until("document.getElementById('view-text').textContent.includes('what you see is')")
+
+
+FOUND = """() => { const one = document.querySelector("[data-code=server-errors]");
+    return one && [one.querySelector("span").textContent, one.querySelector("a").href]; }"""
+
+
+def test_the_log_that_a_finding_leads_to_counts_what_the_finding_says(open_page, dashboard):
+    address = f"http://127.0.0.1:{dashboard.port('wsgi')}"
+    opened = open_page("/").wait_drawn("overview-requests")
+    for number in range(60):
+        with suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{address}/{'error' if number % 3 else 'whoami'}").close()
+    opened.until(f"({FOUND})() !== null")
+    sentence, link = opened.page.evaluate(FOUND)
+    errors, answers = re.match(r"(\d+) of (\d+) answers of listener wsgi", sentence).groups()
+    opened.page.goto(link)
+    counts = "document.getElementById('requests-counts')?.textContent"
+    told = f"{answers} were counted in this span, of which {errors} match."
+    opened.until(f"told => {counts}?.includes(told)", told)
+    assert opened.page.locator("#view-requests").inner_text() == f"{answers} requests in this span"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from components.capacity import search_view
+from components.capacity import _view, search_view
 from servescope.figures.capacity import latency
 from servescope.records.capacity import CapacityPlan, SearchedCapacity
 from servescope.records.load import RunState
@@ -90,3 +92,10 @@ def test_a_p99_that_is_a_lower_bound_is_marked_in_the_plot():
     assert [symbol for value, symbol, _ in drawn if value == 0.02] != ["triangle-up"]
     (line,) = figure["layout"]["shapes"]
     assert line["label"]["text"] == "▲ 5 s or longer"
+
+
+def test_the_findings_of_a_search_lead_to_the_seconds_of_the_search():
+    plan = CapacityPlan("wsgi", "/", 0.1, 0.01, 2_000)
+    over = SearchedCapacity(1, plan, RunState.DONE, 100.0, 100.4, 160.2, ())
+    assert _view(over) == "from=100&to=161"
+    assert _view(replace(over, ended_s=None)) == "", "its steps are of now"

@@ -5,7 +5,7 @@ import pytest
 
 from components.cards import BAD, GOOD, WARN, stat
 from components.client import Visitor
-from components.findings import card_state, verdict
+from components.findings import card_state, moment_query, verdict
 from components.listeners import listener_table, short_app
 from components.load_run import history_rows, progress, result
 from components.request_table import (
@@ -20,7 +20,7 @@ from components.request_table import (
 from components.server_form import how
 from components.status import process_facts, run_props, run_text, share
 from components.waterfall import waterfall
-from servescope.findings import Finding, Severity, thresholds
+from servescope.findings import Evidence, Finding, Severity, thresholds
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
 from servescope.queries.request_search import Facet, FacetValue, Found, Search, read
 from servescope.queries.rows import DashboardStatus, LogRow
@@ -135,6 +135,16 @@ def test_findings_are_sentences_coloured_by_the_most_urgent(monkeypatch):
     assert texts(box) == ["It is bad.", " ", "See Latency", "It is note.", " ", "See Ports"]
     links = [part.href for part in box._traverse() if type(part).__name__ == "Link"]
     assert links == ["/scope/latency?listener=wsgi", "/scope/ports"]
+
+
+def test_only_pages_that_count_a_span_are_led_to_with_that_of_the_finding():
+    found = [finding(Severity.BAD, f"/{page}?listener=wsgi") for page in ("requests", "servers")]
+    shown = verdict(found, "/", moment="from=10&to=15")
+    links = [part.href for part in shown._traverse() if type(part).__name__ == "Link"]
+    assert links == ["/requests?listener=wsgi&from=10&to=15", "/servers?listener=wsgi"]
+    assert moment_query(Evidence(5, end_s=15)) == "from=10&to=15"
+    assert moment_query(Evidence(5, end_s=15, is_past=True)) == "", "a page keeps the view"
+    assert moment_query(Evidence(5)) == ""
 
 
 def test_a_finding_of_the_page_at_hand_leads_nowhere_else():
@@ -516,6 +526,9 @@ def test_from_a_row_similar_and_slower_requests_are_found():
 def test_the_counts_say_what_matches_what_is_kept_and_what_was_counted():
     said = "120 requests match, of 400 that are kept in detail; 9,000 were counted in this span."
     assert counts_text(FOUND) == said
+    some = counts_text(replace(FOUND, counted_matching=1_200))
+    assert some.endswith("9,000 were counted in this span, of which 1,200 match.")
+    assert counts_text(replace(FOUND, counted_matching=1)).endswith("of which 1 matches.")
     unknown = replace(FOUND, matching=0, kept=0, counted=None)
     assert counts_text(unknown) == "Nothing was recorded in this span.", "then 0 would be a claim"
     forgotten = replace(FOUND, matching=1, forgotten=70, is_cut=True)

@@ -187,3 +187,12 @@ def test_of_a_past_span_it_says_nothing_but_of_its_path(context, running, record
     nothing = texts(picture(context, Span(START - 60, START - 5, 1), "wsgi", is_now=False))
     assert any(one.startswith("Nothing was measured of the path") for one in nothing)
     assert not any("req/s" in one for one in nothing)
+
+
+@pytest.mark.parametrize("is_now", [True, False])
+def test_a_finding_of_the_path_leads_to_its_own_seconds(context, running, record, is_now):
+    context.process.control.listeners.write_statuses([running])
+    record(*(Frame(START + second, {}, {}, stage("app", *[0.9] * 9)) for second in range(5)))
+    shown = html.Div(picture(context, Span(START, START + 5, 1), "wsgi", is_now=is_now))
+    found = [part.href for part in shown._traverse() if getattr(part, "className", "") == "way-on"]
+    assert f"/latency?listener=wsgi&from={START}&to={START + 5}" in found

@@ -58,16 +58,18 @@ SHOWN_ON = {
     "/": "no-data no-data-in-span nothing-wrong ports-well requests-lost silent-host stale-data",
     "/host": "capacity-limit container-cpu container-memory core cpu memory target-limit",
     "/latency": "capacity-limit clocks-disagree different-requests held-in-app held-in-body "
-    "held-in-read held-in-write kernel-wait none-held path-unknown slow span-empty "
-    "span-kernel-wait span-not-recorded span-slow span-thread-wait span-well unexplained",
+    "held-in-kernel held-in-queue held-in-read held-in-write kernel-wait none-held path-unknown "
+    "slow span-empty span-kernel-wait span-not-recorded span-slow span-thread-wait "
+    "span-well unexplained",
     "/load": "capacity-at-least capacity-found capacity-generator capacity-less-than "
     "capacity-undecided closed-model connections-limited fell-behind generator-busy generator-late "
     "generator-limited kept-up messages-failed nothing-sent rate-unknown requests-awaited "
     "requests-failed rule-failed rule-unknown run-client-errors run-failed run-server-errors "
     "sent-by-others "
     "started-busy stopped-early waited-to-be-sent",
-    "/ports": "accept-queue capacity-limit clients-left connection-limit held-in-kernel "
-    "held-in-queue ports-unknown threads-busy threads-exhausted turned-away",
+    "/?listener=wsgi#path": "clients-left",
+    "/ports": "accept-queue capacity-limit connection-limit held-in-kernel held-in-queue "
+    "ports-unknown threads-busy threads-exhausted turned-away",
     "/requests?listener=wsgi&status=client+gone": "answers-to-nobody span-answers-to-nobody",
     "/requests?listener=wsgi&status=no+answer": "no-answer span-no-answer",
     "/requests?listener=wsgi&status=4xx": "refused-by-limits",

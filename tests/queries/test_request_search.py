@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from servescope import histogram
-from servescope.catalog import REQUEST_DURATION
+from servescope.catalog import ANSWERS_TO_NOBODY, REQUEST_DURATION
 from servescope.queries import request_search
 from servescope.queries.request_search import DEFAULT_PAGE_ROWS, Search, duration_s, find, read
 from servescope.queries.span import Span
@@ -350,3 +351,50 @@ def test_a_duration_has_a_unit_or_is_in_milliseconds(text, seconds):
 def test_what_is_no_duration_is_refused_in_a_sentence(text):
     with pytest.raises(ValueError, match="is no duration: write 50 ms"):
         duration_s(text)
+
+
+def series(metric, listener, status, **more):
+    labels = {"listener": listener, "http.response.status_code": status, **more}
+    return SeriesKey(metric, tuple(sorted(labels.items())))
+
+
+def answered(listener, status, number, method="GET", route="/"):
+    more = {"http.request.method": method, "http.route": route}
+    times = histogram.count(np.full(number, 0.01))
+    return {
+        series(REQUEST_DURATION, listener, status, **more): HistogramDelta(times, 0.01 * number)
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, None),  # all are counted anyway
+        ({"status": "5xx"}, 28),  # two of the 30 are of those whose clients had gone
+        ({"status": "500"}, 30),
+        ({"status": "client gone"}, 2),
+        ({"status": "no answer"}, 3),
+        ({"status": "4xx"}, 0),
+        ({"method": "POST"}, 30),
+        ({"method": "OTHER"}, 4),
+        ({"status": "200", "route": "/"}, 100),
+        ({"status": "5xx", "route": "/"}, None),  # of those whose client had gone nobody knows
+        ({"status": "500", "client": "192.0.2.1"}, None),
+        ({"status": "500", "slower": "5 ms"}, None),
+        ({"status": "500", "order": "took", "rows": "10", "page": "2"}, 30),
+    ],
+)
+def test_what_metrics_know_is_counted_whether_or_not_it_is_kept(context, asked, expected):
+    durations = (
+        answered("wsgi", "200", 100)
+        | answered("wsgi", "500", 30, method="POST", route="/error")
+        | answered("wsgi", "0", 3)
+        | answered("wsgi", "200", 4, method="_OTHER", route="other")
+        | answered("asgi", "500", 7)
+    )
+    gone = {series(ANSWERS_TO_NOBODY, "wsgi", "500"): 2.0}
+    context.store.write(Batch([Frame(START + 1, {}, gone, durations)]))
+    search, faults = read({"listener": "wsgi", **asked})
+    assert faults == []
+    found = find(context, SPAN, search)
+    assert (found.counted, found.counted_matching) == (137, expected)
