@@ -68,7 +68,7 @@ SHOWN_ON = {
     "sent-by-others "
     "started-busy stopped-early waited-to-be-sent",
     "/?listener=wsgi#path": "clients-left",
-    "/ports": "accept-queue capacity-limit connection-limit held-in-kernel held-in-queue "
+    "/ports": "accept-queue capacity-limit connection-limit held-in-queue "
     "ports-unknown threads-busy threads-exhausted turned-away",
     "/requests?listener=wsgi&status=client+gone": "answers-to-nobody span-answers-to-nobody",
     "/requests?listener=wsgi&status=no+answer": "no-answer span-no-answer",
