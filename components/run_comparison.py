@@ -286,7 +286,9 @@ def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     }
     rows += [[name, *map(_count, values), ""] for name, values in counts.items()]
     headings = ("", *_headings(pair), "Ratio")
-    return figure_table(headings, rows, empty="No figures.", label="Percentiles of both runs")
+    of_which = [f"Run {run.id}: {run_texts.timed_text(run.result)}." for run in pair if run.result]
+    table = figure_table(headings, rows, empty="No figures.", label="Percentiles of both runs")
+    return html.Div([*([html.P(" ".join(of_which))] if of_which else []), table])
 
 
 def _error_answers(result: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from servescope import histogram
 from servescope.figures import run_progress, units
-from servescope.figures.run_texts import latency
+from servescope.figures.run_texts import latency, timed_text
 from servescope.findings.finding import Severity
 from servescope.load.report import LATENCY_NAMES
 from servescope.scenarios.rules import RuleResult, RuleState
@@ -191,7 +191,8 @@ def _latencies(result: Mapping[str, Any]) -> list[str]:
     for field, name in LATENCY_NAMES.items():
         heads.append(f"{name:>9}")
         values.append(latency(result, field).text.replace("≥", ">=").rjust(9))
-    return ["latency from the moment each request was due", " ".join(heads), " ".join(values)]
+    of_which = f"latency of {timed_text(result)}, each from the moment it was due"
+    return [of_which, " ".join(heads), " ".join(values)]
 
 
 def _rule_line(rule: RuleResult, terminal: Terminal) -> str:

@@ -167,8 +167,7 @@ def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
         state,
         "span-errors",
         one.called,
-        f"{one.server_errors:,} of {'all ' * (one.answers > 1)}{counted(one.answers, 'answer')} of "
-        f"{one.called} {during} "
+        f"{_of_all(one)} of {one.called} {during} "
         f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx)"
         f"{_counting(one)}.",
         (
@@ -177,6 +176,14 @@ def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
         ),
         requests_link(one.name, SERVER_ERRORS_CLASS),
     )
+
+
+def _of_all(one: SpanListenerEvidence) -> str:
+    """The server errors among the answers to all clients, of which a run's are a part."""
+    errors, answers = one.server_errors, counted(one.answers, "answer")
+    if errors == one.answers > 1:
+        return f"All {answers}"
+    return f"{errors:,} of {'all ' if one.answers > 1 else ''}{answers}"
 
 
 def _counting(one: SpanListenerEvidence) -> str:

@@ -851,9 +851,9 @@ SITUATIONS = (
             "Latency": {
                 "span-errors": Said(
                     "bad",
-                    r"^(?P<errors>\d+) of all (?P<answers>\d+) answers of listener raising in this "
-                    r"span were server errors \(5xx\)",
-                    lambda _facts, errors, answers: 0 < errors == answers,
+                    r"^All (?P<answers>\d+) answers of listener raising in this span were server "
+                    r"errors \(5xx\)",
+                    lambda _facts, answers: answers > 0,
                 )
             },
         },

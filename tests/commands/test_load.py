@@ -103,7 +103,8 @@ def test_a_scenario_is_sent_and_summed_up(run_command, tmp_path, server):
     file.write_text(SCENARIO)
     finished = run_command("load", file, "--target", origin, "--rule", "max < 60 s")
     out = finished.out.decode()
-    assert re.search(r"due \d+   answered \d+   failed 0", out)
+    assert re.search(r"due (\d+)   answered \1   failed 0\b", out)
+    assert re.search(r"answered (\d+) [^=]*latency of \1 answers, each from the moment", out)
     # A busy machine may make the generator late, which says nothing about the server.
     assert finished.status in {0, 3}
     word = "unknown" if finished.status else "passed"

@@ -275,6 +275,9 @@ def test_answers_that_a_verdict_counts_as_failed_stand_beside_those_without_an_a
     assert shown[at : at + 3] == ["with 4xx or 5xx", "7", "—"]
     at = shown.index("failed")
     assert shown[at : at + 3] == ["failed", "3", "—"]
+    assert shown[0] == (
+        "Run 12: 97 answers, 7.22 % of them 4xx or 5xx, and 3 requests that timed out."
+    )
 
 
 def test_a_mix_has_figures_of_each_of_its_requests():

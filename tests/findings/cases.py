@@ -930,6 +930,14 @@ SPANS: Final = {
             )
         },
     ),
+    "a span: every answer was an error": Case(
+        span(replace(QUICK, requests=2, server_errors=2)),
+        {"span-errors": ("warn", "All 2 answers of listener wsgi in this span were server errors")},
+    ),
+    "a span: one answer, and it was an error": Case(
+        span(replace(QUICK, requests=1, server_errors=1)),
+        {"span-errors": ("warn", "1 of 1 answer of listener wsgi in this span was a server error")},
+    ),
     "a span: requests got no answer": Case(
         span(replace(QUICK, unanswered=300)),
         {
