@@ -46,7 +46,9 @@ def _proven_ms(progress: Mapping[str, Any]) -> float | None:
     """What the awaited requests prove of the p99, where that is more than of those that ended."""
     proven_ms, ended_ms = progress.get("awaited_p99_ms"), progress.get("p99_ms")
     is_known = ended_ms is not None and progress.get("p99_over_s") is not None
-    return None if proven_ms is None or (is_known and proven_ms <= ended_ms) else float(proven_ms)
+    if proven_ms is None or progress.get("awaited_for_ms") is None:
+        return None
+    return None if is_known and proven_ms <= ended_ms else float(proven_ms)
 
 
 def server_errors(figures: Mapping[str, Any]) -> int | None:

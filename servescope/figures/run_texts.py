@@ -33,7 +33,7 @@ KINDS: Final = {
 }
 """The label before a server's name, as in a list of facts."""
 _SHORT_COMMIT: Final = 12
-_ERROR: Final = 400  # status; RFC 9110 section 15
+_ERRORS: Final = ("4", "5")  # classes of status; RFC 9110 section 15
 _TELLING: Final = 0.01
 """From this share of errors on a p99 may be one of an error."""
 
@@ -102,7 +102,7 @@ def _timed_out(result: Mapping[str, Any]) -> int:
 def _refused(result: Mapping[str, Any]) -> dict[str, int]:
     """Answers of 4xx and 5xx, by status."""
     statuses = (result.get("statuses") or {}).items()
-    return {status: int(number) for status, number in statuses if int(status) >= _ERROR}
+    return {status: int(number) for status, number in statuses if status[:1] in _ERRORS}
 
 
 def schedule_text(scenario: Scenario) -> str:

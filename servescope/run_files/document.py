@@ -262,6 +262,11 @@ _SHOWN_OF_SUMMARY: Final = {
 }
 
 
+def _maybe_summary(values: Any) -> None:
+    if values is not None:
+        _summary(values)
+
+
 def _maybe_counts(values: Any) -> None:
     if values is not None:
         _counts(values)
@@ -325,6 +330,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
     "generator": _text,
     "flows": _maybe_counts,
     "naive_bounds": _maybe_names,
+    **dict.fromkeys(("success_ms", "error_ms"), _maybe_summary),
     "phases": _phases,
     "steps": _steps,
     "rules": _rules,
@@ -346,6 +352,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
             "connections_max",
             "blocked",
             "naive_p10_ms",
+            "never_sent",
         ),
         _number_or_none,
     ),
