@@ -198,10 +198,10 @@
   }
 
   // A lower bound says so: requests that timed out would have taken longer, and histograms tell only
-  // durations up to the longest apart. Where nothing has happened yet a rate is 0, a duration nothing.
+  // durations up to the longest apart.
   function valueText(entry, trace, index) {
     const { meta } = entry.layout;
-    const value = scope.graphs.valuesOf(trace)[index] ?? (scope.graphs.isIdle(entry) ? 0 : null);
+    const value = scope.graphs.valuesOf(trace)[index];
     return trace.meta?.bounds?.[index] ? scope.units.boundText(meta, value) : scope.units.text(meta, value);
   }
 

@@ -156,8 +156,9 @@
     });
   }
 
-  // Rates of what did not happen at all in a span that was recorded.
-  const isIdle = (entry) => Boolean(entry.layout.meta?.of_events) && isRecorded && isEmpty(entry);
+  // Rates of what did not happen at all: a line at 0 says less than a sentence.
+  const isIdle = (entry) =>
+    Boolean(entry.layout.meta?.of_events) && entry.data.every((trace) => !valuesOf(trace).some(Boolean));
 
   // The areas under a stacked line, without outline and hover. Plotly joins the filled pieces on
   // both sides of a gap: so the area goes down to zero at its edges.
@@ -331,7 +332,7 @@
     const triangles = linesOf(entry).flatMap(scope.bounds.marks);
     window.Plotly.react(entry.plot, [...earlierOf(entry), ...traces, ...triangles], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
-    const isBlank = isEmpty(entry);
+    const isBlank = isEmpty(entry) || isIdle(entry);
     if (isBlank) scope.plainHtml.show(entry.note, noteOf(entry));
     if (isBlank) entry.note.style.left = `${entry.plot._fullLayout._size.l + NOTE_GAP_PX}px`;
     entry.host.dataset.state = isBlank ? "empty" : "drawn";
@@ -501,6 +502,6 @@
   scope.graphs = {
     setFigure, append, blank, setFrame, setLegend, drawFirst, // for answers
     all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
-    overTime, valuesOf, isIdle, earlierOf, shown, toEpochMs, cellNear, openCell, openRequests,
+    overTime, valuesOf, earlierOf, shown, toEpochMs, cellNear, openCell, openRequests,
   };
 })();

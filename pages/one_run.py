@@ -124,7 +124,7 @@ GRAPHS: Final = (
         "the generator after its timeout for example, had left before.",
         _of_run(runs.rates),
         LinePlot(seldom=SELDOM),
-        EMPTY,
+        "No request ended in the run's seconds.",
     ),
     LiveGraph(
         "one-run-latency",

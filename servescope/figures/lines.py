@@ -33,7 +33,7 @@ _COUNTS: Final = frozenset({"", "{connection}"})
 """Units whose axis has ticks at whole numbers alone; a load average counts threads, in parts."""
 
 _OF_EVENTS: Final = frozenset({"{request}/s", "{flow}/s", "{message}/s", "{connection}/s"})
-"""Units of rates that are 0 in a span that was recorded and has no value: nothing happened."""
+"""Units of rates of what happens: where none of it does the graph says so in a sentence."""
 
 _MS: Final = 1000
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from servescope import catalog
 from servescope.queries.rows import Lines
 from servescope.store.query import Aggregation
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 HIGHEST: Final = "highest"
 LOWEST: Final = "lowest"
+RECORDED_EACH_SECOND: Final = catalog.CPU_UTILIZATION
+"""A gauge that each second has which a dashboard collects."""
+
 _AVERAGED: Final = (Aggregation.AVG, Aggregation.RATE)
 """The aggregations whose points have a mean over time."""
 
@@ -83,6 +87,28 @@ def with_highest(span: Span, lines: Callable[[Aggregation], Lines]) -> Lines:
     if span.step <= 1:
         return means
     return joined([means, renamed(lines(Aggregation.MAX), f"{{}} {HIGHEST}")])
+
+
+def zero_where_recorded(context: QueryContext, span: Span, rates: Lines) -> Lines:
+    """Rates with 0 in each recorded step of a line that has no value at all.
+
+    The store knows a series from the first time on that it happened: until then it happened 0
+    times. A step was recorded where another line has a value, or else RECORDED_EACH_SECOND.
+    """
+    is_known = ~np.isnan(rates.values)
+    is_without = ~is_known.any(axis=1)
+    if not is_without.any():
+        return rates
+    is_recorded = is_known.any(axis=0)
+    if not is_recorded.any():
+        found = context.store.aggregate(span.query(RECORDED_EACH_SECOND), Aggregation.AVG)
+        # The engine's points of two metrics need not come at the same moment.
+        if not len(found.values) or not np.array_equal(found.times, rates.times):
+            return rates
+        is_recorded = np.isfinite(found.values).any(axis=0)
+    return replace(
+        rates, values=np.where(is_without[:, np.newaxis] & is_recorded, 0.0, rates.values)
+    )
 
 
 def joined(parts: Sequence[Lines]) -> Lines:

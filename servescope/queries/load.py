@@ -8,7 +8,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.queries.latency import percentiles, step_of_percentiles
-from servescope.queries.lines import joined, named_lines, renamed
+from servescope.queries.lines import joined, named_lines, renamed, zero_where_recorded
 from servescope.queries.traffic import REQUESTS_PER_S, answered
 from servescope.store.query import Aggregation
 
@@ -97,7 +97,8 @@ def rates(context: QueryContext, span: Span) -> Lines:
         "generator: failed": span.query(catalog.LOAD_ERRORS),
     }
     at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
-    return joined([at_generator, answered(context, span)])
+    rates = joined([at_generator, answered(context, span)])
+    return zero_where_recorded(context, span, rates)
 
 
 def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:

@@ -11,7 +11,7 @@ from servescope.control.run_search import ORDERS, RunSearch
 from servescope.histogram import EXACT_FROM, supported_quantiles
 from servescope.load.report import FROM_DUE, latency_of
 from servescope.queries import latency, ports
-from servescope.queries.lines import joined, named_lines, renamed
+from servescope.queries.lines import joined, named_lines, renamed, zero_where_recorded
 from servescope.queries.run_data import run_context
 from servescope.queries.span import SHORTEST_S, STEPS, Range, View
 from servescope.queries.traffic import REQUESTS_PER_S, answered, of_listener
@@ -164,9 +164,10 @@ def rates(context: QueryContext, span: Span, run: LoadRun) -> Lines:
         "generator: failed": span.query(catalog.LOAD_ERRORS, where=where),
     }
     at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
-    if not run.plan.listener:
-        return at_generator
-    return joined([at_generator, answered(context, span, where)])
+    lines = [at_generator]
+    if run.plan.listener:
+        lines.append(answered(context, span, where))
+    return zero_where_recorded(context, span, joined(lines))
 
 
 def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: int = 0) -> Lines:

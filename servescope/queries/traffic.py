@@ -9,7 +9,15 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import supported_quantiles
-from servescope.queries.lines import joined, lines_by_label, of_listeners, renamed, taken
+from servescope.queries.lines import (
+    RECORDED_EACH_SECOND,
+    joined,
+    lines_by_label,
+    of_listeners,
+    renamed,
+    taken,
+    zero_where_recorded,
+)
 from servescope.queries.request_words import (
     NO_ANSWER,
     is_unanswered,
@@ -136,7 +144,7 @@ def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Li
         name = status if status == TO_NOBODY else status_class(status)
         if name in names:
             values[names.index(name)] += np.nan_to_num(row)
-    return replace(by_code, names=names, values=values)
+    return zero_where_recorded(context, span, replace(by_code, names=names, values=values))
 
 
 def _by_status(context: QueryContext, span: Span, where: Labels) -> Lines:
@@ -301,15 +309,14 @@ def count_of_class(context: QueryContext, span: Span, name: str, where: Labels =
 def is_recorded(context: QueryContext, span: Span) -> bool:
     """Whether any second of the span was recorded: without one, no request is not none.
 
-    Each second that a dashboard collects has the CPU's utilization; the store of a run from another
-    machine may have its requests alone.
+    The store of a run from another machine may have its requests alone.
     """
     return context.snapshots.get(
         ("recorded", span),
         lambda: any(
             bool(np.isfinite(context.store.aggregate(span.query(metric), how).values).any())
             for metric, how in (
-                (catalog.CPU_UTILIZATION, Aggregation.AVG),
+                (RECORDED_EACH_SECOND, Aggregation.AVG),
                 (catalog.REQUEST_DURATION, Aggregation.SUM),
             )
         ),

@@ -27,6 +27,20 @@ def test_the_classes_of_status_have_the_gaps_of_what_was_recorded(harness):
     assert (values[4][:5] == 0).all(), "5xx never occurred"
 
 
+def test_before_the_first_request_a_rate_is_0_where_seconds_were_recorded(harness):
+    context = harness.context()
+    frames = [Frame(START + at, {CPU: 0.5}) for at in (0, 1, 3)]
+    context.store.write(Batch(frames))
+    span = Span(START, START + 4, 1)
+    for rates in (traffic.by_status_class(context, span), load.rates(context, span)):
+        assert (rates.values[:, [0, 1, 3]] == 0).all(), rates.names
+        assert np.isnan(rates.values[:, 2]).all(), "of a gap nobody knows"
+    latencies = latency.percentiles(context, span)
+    assert np.isnan(latencies.values).all(), "a duration of nothing is none"
+    later = Span(START + 10, START + 14, 1)
+    assert np.isnan(traffic.by_status_class(context, later).values).all()
+
+
 def test_handshakes_of_websockets_are_a_class_of_status(harness):
     context = harness.context()
     some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
