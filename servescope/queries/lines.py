@@ -96,7 +96,7 @@ def zero_where_recorded(context: QueryContext, span: Span, rates: Lines) -> Line
     times. A step was recorded where another line has a value, or else RECORDED_EACH_SECOND.
     """
     is_known = ~np.isnan(rates.values)
-    is_without = ~is_known.any(axis=1)
+    is_without = ~is_known.any(axis=1, keepdims=True)
     if not is_without.any():
         return rates
     is_recorded = is_known.any(axis=0)
@@ -106,9 +106,7 @@ def zero_where_recorded(context: QueryContext, span: Span, rates: Lines) -> Line
         if not len(found.values) or not np.array_equal(found.times, rates.times):
             return rates
         is_recorded = np.isfinite(found.values).any(axis=0)
-    return replace(
-        rates, values=np.where(is_without[:, np.newaxis] & is_recorded, 0.0, rates.values)
-    )
+    return replace(rates, values=np.where(is_without & is_recorded, 0.0, rates.values))
 
 
 def joined(parts: Sequence[Lines]) -> Lines:
