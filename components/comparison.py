@@ -19,12 +19,12 @@ from components.status import sentence
 from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import run_time, theme, units
 from servescope.figures.run_progress import server_errors
-from servescope.figures.run_texts import latency, offered_text
+from servescope.figures.run_texts import has_errors, latency, offered_text
 from servescope.figures.units import with_texts
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
 from servescope.histogram import EXACT_FROM, least_count
-from servescope.load.report import FROM_SEND, QUANTILES
+from servescope.load.report import FROM_DUE, FROM_SEND, OF_SUCCESS, QUANTILES
 from servescope.records.listeners import AppKind, ListenerOptions
 from servescope.records.load import RunState
 from servescope.records.server_kinds import ServerKind
@@ -151,15 +151,17 @@ def _progress(comparison: Comparison, runs: Mapping[int, LoadRun]) -> html.Div:
 def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Div:
     """A column for each target, a row for each figure; `limits` are findings by their subject."""
     head = [html.Th(""), *map(_heading, contenders)]
+    is_mixed = any(has_errors(one.result) for one in contenders)
+    of_answers = {**_OF_ANSWERS, **(_OF_SUCCESSES if is_mixed else {})}
     cells = with_texts(
         [
-            *([cell(one) for one in contenders] for cell in _OF_ANSWERS.values()),
+            *([cell(one) for one in contenders] for cell in of_answers.values()),
             *([_of_server(cell, one) for one in contenders] for cell in _OF_SERVER.values()),
         ]
     )
     rows = [
         _limits_row(contenders, limits),
-        *map(partial(_row, contenders), (*_OF_ANSWERS, *_OF_SERVER), cells),
+        *map(partial(_row, contenders), (*of_answers, *_OF_SERVER), cells),
     ]
     unread = {one.kind for one in contenders if one.result and one.processes is None}
     notes = {ServerKind.LISTENER: _SHARED, ServerKind.HOST: _ELSEWHERE}
@@ -246,6 +248,12 @@ def _quantile(field: str, contender: Contender) -> Duration:
     return latency(contender.result, field)
 
 
+def _success_quantile(field: str, contender: Contender) -> Duration:
+    """The same of answers below 400, whether or not there are others."""
+    known = contender.result
+    return latency(known, field, OF_SUCCESS if has_errors(known) else FROM_DUE)
+
+
 _OF_ANSWERS: Final[Mapping[str, Figure]] = {
     "Answered a second": lambda one: units.text(one.result.get("rate_achieved"), "{request}/s"),
     "Answered": lambda one: _count(one.result.get("answered")),
@@ -256,6 +264,10 @@ _OF_ANSWERS: Final[Mapping[str, Figure]] = {
     "p99": partial(_quantile, "p99"),
     "Naive p99": lambda one: latency(one.result, "p99", FROM_SEND),
 }
+_OF_SUCCESSES: Final[Mapping[str, Figure]] = {
+    f"{field} below 400": partial(_success_quantile, field) for field in ("p50", "p99")
+}
+"""Rows where percentiles of any target are in part of errors, which are often quick."""
 _OF_SERVER: Final[Mapping[str, Figure]] = {
     "CPU a request": lambda one: _microseconds(one.cpu_us_per_request),
     "CPU of one core, busiest process": lambda one: units.text(

@@ -9,6 +9,7 @@ from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.limits import told_limit
 from servescope.findings.load_run import (
     DIFFERENT,
+    TELLING,
     fell_behind,
     is_limited_by_generator,
     judge_run,
@@ -75,9 +76,13 @@ def _limit(one: ContenderEvidence) -> Iterator[Finding]:
 
 
 def _is_sound(one: ContenderEvidence) -> bool:
-    """Whether its latencies are the server's, of requests that were all answered."""
+    """Whether its latencies are the server's, of requests that were all answered.
+
+    Nor may so many answers be server errors that its p99 may be one of an error, which is quick.
+    """
     run = one.run
     is_complete = bool(run.p99_s) and run.answered > 0 and not run.failures
+    is_complete &= run.server_errors < TELLING * run.answered
     return is_complete and not fell_behind(run) and not is_limited_by_generator(run)
 
 

@@ -152,6 +152,22 @@ def test_figures_with_requests_that_timed_out_are_lower_bounds():
     assert [found["thread pool"][name] for name in names] == ["26 ms", "52 ms", "52 ms"]
 
 
+def test_percentiles_without_errors_stand_below_those_with_them():
+    quick = contender("thread_pool", 5.0)
+    apart = {
+        "statuses": {"200": 80, "503": 120},
+        "success_ms": {"p50": 900.0, "p99": 1_200.0},
+        "error_ms": {"p50": 1.0, "p99": 5.0},
+    }
+    quick = replace(quick, result=quick.result | apart)
+    plain = contender("sequential", 50.0)
+    found = columns(shown.outcome(comparison(quick, plain), {}))
+    names = ("p50", "p99", "p50 below 400", "p99 below 400")
+    assert [found["thread pool"][name] for name in names] == ["2.5 ms", "5 ms", "900 ms", "1.2 s"]
+    assert [found["sequential"][name] for name in names] == ["25 ms", "50 ms"] * 2
+    assert "p50 below 400" not in columns(shown.outcome(comparison(plain), {}))["sequential"]
+
+
 def test_distributions_lie_over_each_other_and_a_shared_process_is_told():
     counts = [0] * 90 + [5, 9] + [0] * (BUCKETS - 92)
     both = [contender("sequential", 50), contender("thread_pool", 50, standing="wsgi")]

@@ -1592,6 +1592,14 @@ COMPARISONS: Final = {
             ),
         },
     ),
+    "one answered with errors and is not compared": Case(
+        models(replace(KEPT_UP, server_errors=60, p99_s=0.002, naive_p99_s=0.002), KEPT_UP),
+        NOT_LIMITED
+        | {
+            "run-server-errors": ("bad", "60 of 6,000 answers of model sequential"),
+            "latency-incomparable": ("unknown", "reasons above: sequential."),
+        },
+    ),
     "only one answered everything": Case(
         models(OVERLOADED, KEPT_UP),
         NOT_LIMITED

@@ -78,7 +78,7 @@ SHOWN_ON = {
     "/servers": "listener-down listener-gone listener-stopped no-such-listener none-runs "
     "not-as-asked not-listening stopped-port-taken",
     "/servers#compare": "cost-differs fell-behind generator-limited latency-alike latency-differs "
-    "latency-incomparable requests-failed target-limit target-not-limited",
+    "latency-incomparable requests-failed run-server-errors target-limit target-not-limited",
 }
 """By the address where a person sees their figures, the codes of findings. Two lead to several
 pages: a limit is seen where that which is limited stands."""
