@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from servescope.runtime import Runtime
     from servescope.settings import Settings
 
-SIGN_IN: Final = "Changes need the operator's password: sign in first."
+SIGN_IN: Final = "Changes need the operator's password: enter it on the page Sign in first."
 FROM_HERE_ONLY: Final = (
     "Only a person at this machine may change something; to act from elsewhere, "
     "set SERVESCOPE_PASSWORD and sign in."

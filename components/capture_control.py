@@ -11,6 +11,7 @@ from dash import Input, Output, State, callback, ctx, html
 from components import access
 from components.action_bar import action_bar
 from components.help import BUTTON
+from components.page_links import linked
 from components.status import sentence
 from servescope.actions.captures import LONGEST_S, MOST_REQUESTS, CaptureRequest
 from servescope.errors import ServescopeError
@@ -58,6 +59,7 @@ def props(context: QueryContext) -> Props:
 def capture_control() -> html.Div:
     """The button with its form behind it, the state beside it."""
     reason = access.why_not()
+    told = linked(sentence(reason)) if reason else ""
     fields = [
         dmc.Group(
             [
@@ -91,7 +93,7 @@ def capture_control() -> html.Div:
         ),
         action_bar(
             dmc.Button("Start", id="capture-start", disabled=bool(reason)),
-            dmc.Text(sentence(reason) if reason else "", id="capture-message", size="sm", c="red"),
+            dmc.Text(told, id="capture-message", size="sm", c="red"),
         ),
     ]
     return html.Div(

@@ -20,6 +20,7 @@ PATHS: Final = {
     "Host": "/host",
     "Load": "/load",
     "Servers": "/servers",
+    "Sign in": "/sign-in",
 }
 """The pages that sentences and findings lead to, by their names."""
 

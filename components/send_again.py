@@ -12,6 +12,7 @@ from components import access, captured_request, panels
 from components.action_bar import action_bar
 from components.listener_choices import choices, hint, standing
 from components.one_request import address_of
+from components.page_links import Linked, linked
 from components.status import sentence
 from components.tables import figure_table
 from servescope.actions.send_again import RequestAgain, is_recorded, needs_confirmation
@@ -49,6 +50,7 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
     if document is None and not is_recorded(row.method, row.target):
         return panels.panel("Send again", HELP, html.P(NOT_RECORDED), wide=True)
     reason = access.why_not()
+    told = linked(sentence(reason)) if reason else ""
     listeners = standing(context.process.listeners())
     names = [one.name for one in listeners]
     return panels.panel(
@@ -77,7 +79,7 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
             mt="xs",
             display="block" if needs_confirmation(row.method) else "none",
         ),
-        dmc.Text(sentence(reason) if reason else "", id="again-message", size="sm", c="red"),
+        dmc.Text(told, id="again-message", size="sm", c="red"),
         html.Div(id="again-compared", role="status"),
         wide=True,
     )
@@ -132,7 +134,7 @@ def connect() -> None:
     )
     def send(
         _clicks: object, told: dict[str, Any] | None, listener: object, confirmed: object
-    ) -> tuple[str, Component | str]:
+    ) -> tuple[Linked, Component | str]:
         """Send the request again; what came of it, or why it was not sent."""
         context = access.context().process.local
         number = (told or {}).get("id")
@@ -145,7 +147,7 @@ def connect() -> None:
             answer = access.dashboard().send_again(listener, request)
             again = _recorded(context, answer)
         except ServescopeError as error:
-            return sentence(error), ""
+            return linked(sentence(error)), ""
         return "", compared(row, again, answer)
 
 

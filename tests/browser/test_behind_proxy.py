@@ -199,7 +199,7 @@ def test_every_url_of_every_page_is_below_the_prefix(below, come_to):
 def test_the_operator_signs_in_acts_and_exports_below_the_prefix(below, come_to):
     root, _ = below
     seen = come_to(root, "load").wait_drawn("load-rates")
-    seen.page.get_by_role("link", name="Sign in").click()
+    seen.page.locator(".header").get_by_role("link", name="Sign in").click()
     act(seen, PREFIX)
     export(seen)
     seen.follow("Runs").page.get_by_role("link", name="Run 1", exact=True).click()

@@ -24,7 +24,8 @@ def guarded(chromium, tmp_path):
 def test_a_stranger_looks_and_the_operator_acts(guarded):
     page = guarded.open("/load").wait_drawn("load-rates").page
     assert page.locator("#load-start").is_disabled()
-    page.get_by_role("link", name="Sign in").click()
+    assert page.locator(".header").get_by_role("link", name="Sign in").is_visible()
+    page.locator("#load-answer").get_by_role("link", name="Sign in").click()
     password = page.get_by_label("Operator's password")
     password.wait_for()
     assert not page.locator("#time-bar").is_visible(), "this page shows no span"

@@ -1,16 +1,16 @@
 """Sentences that name a page lead to it."""
 
+import dash
 import pytest
 
 from components import forms
 from components.page_links import PATHS, linked
-from tests.page_files import pages_in_navigation
 
 pytestmark = pytest.mark.usefixtures("app")
 
 
 def test_each_page_of_the_table_is_a_page():
-    pages = {page.name: page.path for page in pages_in_navigation()}
+    pages = {page["name"]: page["path"] for page in dash.page_registry.values()}
     assert {name: pages[name] for name in PATHS} == PATHS
 
 
