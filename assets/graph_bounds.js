@@ -47,15 +47,17 @@
       line: { color: GREY, dash: "dot", width: isShared ? 1 : 0 },
       label: { text: `${SIGN} ${words}`, textposition: "start", yanchor: "bottom", padding: 2, font: { size: 10 } },
     };
-    return { shapes: [shape], yaxis: { autorangeoptions: { include: topOf(entry, traces, highest) } } };
+    const values = traces.flatMap((trace) => scope.graphs.valuesOf(trace)).filter((value) => value > 0);
+    const top = topOf(entry, values, highest);
+    // Plotly ends a logarithmic axis at this value even where others are greater.
+    const isAbove = values.every((value) => value <= top);
+    return { shapes: [shape], yaxis: isAbove ? { autorangeoptions: { include: top } } : {} };
   }
 
   // The end of an axis on which the label has room above the highest bound.
-  function topOf(entry, traces, highest) {
+  function topOf(entry, values, highest) {
     if (entry.layout.yaxis.type !== "log") return highest * (1 + HEADROOM);
-    const lowest = traces
-      .flatMap((trace) => scope.graphs.valuesOf(trace))
-      .reduce((least, value) => (value > 0 && value < least ? value : least), highest);
+    const lowest = values.reduce((least, value) => Math.min(least, value), highest);
     return highest * Math.max((highest / lowest) ** HEADROOM, LEAST_HEADROOM);
   }
 

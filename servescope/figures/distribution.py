@@ -24,6 +24,9 @@ _ROOM: Final = 0.11
 _ROOM_OF_CHARACTER: Final = 0.026
 """And each character more than its three: 6.4 px."""
 
+_ONE_LINE: Final = 0.01
+"""Share of the axis within which two lines look like one."""
+
 _NEW_LINE: Final = "<br>"
 _TOP_OF_TWO_LINES: Final = 36  # px above the bars, for a label of two lines
 _EMPTY_S: Final = (1e-4, 1.0)
@@ -167,7 +170,8 @@ def _placed(marks: list[_Mark], low: float, high: float) -> tuple[list[float], l
     """The axis, in powers of ten, with room for the first label and the last, and all labels.
 
     The first stands left of its line, the last right of it, and one between them where there is
-    room for it and its neighbour's. Where there is none, one label names both: that of the nearer.
+    room for it and its neighbour's. Where there is none, or both lines are one, one label names
+    both: that of the nearer.
     """
     first, last = math.log10(low), math.log10(high)
     length = last - first or 1.0
@@ -176,14 +180,16 @@ def _placed(marks: list[_Mark], low: float, high: float) -> tuple[list[float], l
         labels[-1] = _Label(_text(marks[-1]), "right")
     axis = _axis(first, length, labels)
     for index in range(1, len(marks) - 1):
-        room = (axis[1] - axis[0]) * labels[index].room
+        whole = axis[1] - axis[0]
+        room = whole * labels[index].room
         before, after = (
             marks[index].place - marks[index - 1].place,
             marks[index + 1].place - marks[index].place,
         )
-        if before >= room:
+        is_apart = min(before, after) >= whole * _ONE_LINE
+        if is_apart and before >= room:
             continue
-        if after >= room:
+        if is_apart and after >= room:
             labels[index] = _Label(labels[index].text, "right")
             continue
         labels[index] = _Label()

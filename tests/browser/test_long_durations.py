@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from servescope import histogram
-from servescope.catalog import REQUEST_DURATION
+from servescope.catalog import LOAD_DURATION, LOAD_ERRORS, LOAD_NAIVE_DURATION, REQUEST_DURATION
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests.browser.conftest import DESKTOP, PHONE
@@ -67,6 +67,25 @@ def overloaded(folder, start):
         store.write(Batch(frames))
 
 
+def outlived(ts):
+    """A second in which the server goes on after all clients have given up."""
+
+    def of(durations):
+        return HistogramDelta(histogram.count(durations), float(durations.sum()))
+
+    client = of(np.full(200, 10.0))
+    labels = (("listener", "wsgi"),)
+    return Frame(
+        ts,
+        counts={SeriesKey(LOAD_ERRORS, (("error.type", "timed_out"), *labels)): 200.0},
+        histograms={
+            ANSWERED: of(np.full(200, 40.0)),
+            SeriesKey(LOAD_DURATION, labels): client,
+            SeriesKey(LOAD_NAIVE_DURATION, labels): client,
+        },
+    )
+
+
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_line_that_lies_flat_at_the_longest_duration_says_that_it_is_a_bound(
     start_dashboard, tmp_path, look, device
@@ -97,6 +116,19 @@ def test_a_line_that_lies_flat_at_the_longest_duration_says_that_it_is_a_bound(
     assert re.search("p99 ?≥ 64 s", ", ".join(labels))
     for graph in GRAPHS:
         assert opened.page.evaluate(CUT_LABELS, graph) == []
+
+
+def test_no_line_is_cut_by_an_axis_with_a_bound_below_it(start_dashboard, tmp_path, look):
+    start = int(time.time()) - 600
+    with closing(open_store(tmp_path / "data")) as store:
+        store.write(Batch([outlived(start + at) for at in range(SECONDS)]))
+    running = start_dashboard(folder=tmp_path / "data")
+    opened = look(running, f"/load?from={start}&to={start + SECONDS}", DESKTOP)
+    opened.page.locator("#load-latency").scroll_into_view_if_needed()
+    opened.wait_drawn("load-latency")
+    # (There is no run, whose plan would say that its timeout was 10 s.)
+    assert opened.page.evaluate(LABELS, "load-latency")[0] == "▲ 9.51 s or longer"
+    assert opened.page.evaluate(TOP, "load-latency") > 40, "the server went on for longer"
 
 
 def test_a_cell_of_durations_without_an_end_opens_those_requests_alone(

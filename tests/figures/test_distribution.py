@@ -42,7 +42,7 @@ def test_bars_hold_all_requests_at_finite_places(seconds):
     ("between", "side"), [(0.0015, "right"), (0.05, "left"), (0.3, "left"), (0.011, "left")]
 )
 def test_a_label_stands_where_no_line_strikes_it_through(between, side):
-    marks = {"p50": 0.001, "p95": between, "p99": 1.0 if between < 0.3 else 0.31}
+    marks = {"p50": 0.001, "p95": between, "p99": 1.0 if between < 0.3 else 0.4}
     rows = Distribution(ALL_EDGES[60:200], np.ones(139, dtype=np.int64), marks, ERROR_BOUND)
     first, middle, last = DistributionPlot().figure(rows, {})["layout"]["shapes"]
     anchors = [shape["label"]["xanchor"] for shape in (first, middle, last)]
@@ -56,9 +56,10 @@ def test_a_label_stands_where_no_line_strikes_it_through(between, side):
         ((0.001, 0.00101, 0.00102), ["p50", "", "p95, p99"]),
         ((0.001, 0.00101, 0.00103), ["p50, p95", "", "p99"]),
         ((0.001, 0.001, 0.001), ["p50", "", "p95, p99"]),
-        ((0.001, 0.02, 0.02), ["p50", "p95", "p99"]),
+        ((0.001, 0.02, 0.02), ["p50", "", "p95, p99"]),
+        ((0.001, 0.02, 0.03), ["p50", "p95", "p99"]),
     ],
-    ids=["next to p99", "next to p50", "one place", "with room left of it"],
+    ids=["next to p99", "next to p50", "one place", "one line with p99", "with room left of it"],
 )
 def test_a_label_without_room_on_either_side_joins_its_neighbour(places, texts):
     marks = dict(zip(("p50", "p95", "p99"), places, strict=True))
@@ -82,7 +83,9 @@ def test_a_mark_that_is_a_lower_bound_says_so_where_it_is_drawn():
     )
     layout = DistributionPlot().figure(rows, {})["layout"]
     texts = [shape["label"]["text"] for shape in layout["shapes"]]
-    assert texts == ["p50", "p95<br>≥ 5 s", "p99<br>≥ 5 s"]
+    assert texts == ["p50", "", "p95, p99<br>≥ 5 s"]
+    one = DistributionPlot().figure(replace(rows, marks=marks | {"p95": 1.0}), {})["layout"]
+    assert one["shapes"][1]["label"]["text"] == "p95<br>≥ 1 s"
     near = DistributionPlot().figure(replace(rows, marks=marks | {"p50": 4.9}), {})["layout"]
     texts = [shape["label"]["text"] for shape in near["shapes"]]
     assert texts == ["p50", "", "p95, p99<br>≥ 5 s"]
