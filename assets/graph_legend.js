@@ -5,7 +5,7 @@
   "use strict";
 
   const scope = (window.servescope = window.servescope || {});
-  const DASHES = { solid: "solid", dash: "dashed" };
+  const DASHES = { solid: "solid", dash: "dashed", longdash: "dashed", longdashdot: "dashed" };
   const choices = new Map(); // of graphs by id; they outlive the page, so that its link leads back to them
   const summarised = new Set();
 
