@@ -1122,12 +1122,14 @@ SITUATIONS = (
                     lambda facts, errors, answered: (
                         errors == answered and answered in facts["answered"]
                     ),
-                )
+                ),
+                "latency-incomparable": Said(
+                    "unknown",
+                    r"^Their latencies cannot be compared\. Not compared, for the ",
+                ),
             }
         },
-        may_say=frozenset(
-            {"latency-alike", "latency-differs", "latency-incomparable", "cost-differs"}
-        ),
+        may_say=frozenset({"cost-differs"}),
     ),
 )
 
