@@ -40,12 +40,12 @@
       layer: "below",
       xref: "paper",
       yref: "y",
-      x0: 0,
+      x0: 0.012, // the label begins beside the axis
       x1: 1,
       y0: highest,
       y1: highest,
       line: { color: GREY, dash: "dot", width: isShared ? 1 : 0 },
-      label: { text: `${SIGN} ${words}`, textposition: "start", yanchor: "bottom", padding: 2, font: { size: 10 } },
+      label: { text: `${SIGN} ${words}`, textposition: "start", yanchor: "bottom", padding: 6, font: { size: 10 } },
     };
     const values = traces.flatMap((trace) => scope.graphs.valuesOf(trace)).filter((value) => value > 0);
     const top = topOf(entry, values, highest);

@@ -45,7 +45,7 @@ def reference_line(levels_s: Collection[float], highest: float) -> list[Figure]:
         "layer": "below",
         "xref": "paper",
         "yref": "y",
-        "x0": 0,
+        "x0": 0.012,  # the label begins beside the axis
         "x1": 1,
         "y0": highest,
         "y1": highest,
@@ -54,7 +54,7 @@ def reference_line(levels_s: Collection[float], highest: float) -> list[Figure]:
             "text": label(levels_s),
             "textposition": "start",
             "yanchor": "bottom",
-            "padding": 2,
+            "padding": 6,
             "font": {"size": 10},
         },
     }

@@ -28,6 +28,9 @@ WIDTH: Final = 480
 HEIGHT: Final = 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 10, 34
 """Px; `10,000 req/s` and `100,000 ms` stand whole left of the plot."""
+_HALF_CHARACTER: Final = 3.6
+"""Px: a label at the right end is not cut."""
+
 _TICKS: Final = 5
 _DASHES: Final = {"solid": "", "dash": "6 4", "dot": "2 3", "dashdot": "6 3 2 3"}
 _DECADES_WITH_HALVES: Final = 3
@@ -140,7 +143,7 @@ def _reference(levels: list[float], y: float) -> Iterator[str]:
     if len(set(levels)) == 1:
         yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}" stroke-dasharray="2 3"/>'
     label = escape(bounds.label(levels))
-    yield f'<text class="tick" x="{_LEFT + 4}" y="{y - 5:.1f}">{label}</text>'
+    yield f'<text class="tick" x="{_LEFT + 4}" y="{y - 7:.1f}">{label}</text>'
 
 
 def distribution_plot(
@@ -186,6 +189,7 @@ def _frame(
     for value, text in _ticks_below(x_axis, x_unit):
         x = float(x_axis.at(np.array([value]))[0])
         yield f'<path class="grid" d="M{x:.1f} {below}v4"/>'
+        x = min(x, WIDTH - len(text) * _HALF_CHARACTER)
         yield f'<text class="tick" x="{x:.1f}" y="{below + 16}" text-anchor="middle">{text}</text>'
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     yield (
