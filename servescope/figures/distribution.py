@@ -55,21 +55,18 @@ class DistributionPlot:
         lows, highs = _drawn(known)
         marks = _marks(rows)
         x_range, labels = _placed(marks, float(lows[0]), float(highs[-1]))
-        open_bar = (float(lows[-1]), float(highs[-1])) if math.isinf(known[-1]) else None
-        layout["xaxis"] = duration_axis(*x_range, open_bar=open_bar)
+        bound_s = rows.timed_out_from_s
+        is_open = math.isinf(known[-1]) or bound_s is not None
+        open_bar = (float(lows[-1]), float(highs[-1])) if is_open else None
+        layout["xaxis"] = duration_axis(*x_range, open_bar=open_bar, bound_s=bound_s)
         middles = (lows + highs) / 2
-        total = int(rows.counts.sum())
         trace = {
             "type": "bar",
             "x": units.rounded(middles),
             "width": units.rounded((highs - lows) * 0.94),
             "y": rows.counts.tolist(),
             "marker": {"color": theme.BLUE, "line": {"width": 0}},
-            "hovertext": [
-                f"{units.between(low, high)}: {counted(count, 'request')}, "
-                f"{units.text(count / total, '1')}"
-                for low, high, count in zip(known, known[1:], rows.counts.tolist(), strict=False)
-            ],
+            "hovertext": _hovertexts(rows, known),
             "hoverinfo": "text",
             # The buckets of a table: the bars are a little narrower, and the last may be open.
             "meta": {"edges": [None if math.isinf(edge) else float(edge) for edge in known]},
@@ -101,6 +98,17 @@ class DistributionPlot:
             }
             for name in rows.marks
         ]
+
+
+def _hovertexts(rows: Distribution, known: list[float]) -> list[str]:
+    total = int(rows.counts.sum())
+    told = [
+        f"{units.between(low, high)}: {counted(count, 'request')}, {units.text(count / total, '1')}"
+        for low, high, count in zip(known, known[1:], rows.counts.tolist(), strict=False)
+    ]
+    if rows.timed_out_from_s is not None:
+        told[-1] += ", among them those that timed out, which would have taken longer"
+    return told
 
 
 def _known(rows: Distribution) -> list[float]:

@@ -409,7 +409,7 @@ def distribution(
     span: Span,
     listener: str = "",
     metric: str = catalog.REQUEST_DURATION,
-    timeouts_s: Iterable[float] = (),
+    timeouts_s: Collection[float] = (),
 ) -> Distribution:
     """The distribution of durations in the span, with its percentiles that are supported.
 
@@ -423,4 +423,15 @@ def distribution(
     edges = np.concatenate(([0.0], EDGES, [np.inf]))
     low, high = int(used[0]), int(used[-1])
     marks, bounds = found.percentiles(QUANTILES, timeouts_s)
-    return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND, bounds)
+    timed_out_from_s = None
+    if found.timed_out[high]:
+        within = (one for one in sorted(timeouts_s) if edges[high] < one <= edges[high + 1])
+        timed_out_from_s = next(within, float(edges[high]))
+    return Distribution(
+        edges[low : high + 2],
+        counts[low : high + 1],
+        marks,
+        ERROR_BOUND,
+        bounds,
+        timed_out_from_s=timed_out_from_s,
+    )

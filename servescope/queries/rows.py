@@ -59,7 +59,9 @@ class Distribution:
 
     `edges` (B + 1,) in seconds, `counts` (B,); `marks`: quantile name → seconds, e.g. p99, of those
     that so many requests support; `bounds` are the names of those that are lower bounds;
-    `longest_s` is the longest duration, infinity where only its bucket is known.
+    `longest_s` is the longest duration, infinity where only its bucket is known;
+    `timed_out_from_s`: requests in the last bucket timed out after so long, or longer; None: none
+    is known to have.
     """
 
     edges: NDArray[np.float64]
@@ -68,6 +70,7 @@ class Distribution:
     error_bound: float
     bounds: frozenset[str] = frozenset()
     longest_s: float = math.inf
+    timed_out_from_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,3 +158,16 @@ def test_few_requests_have_no_tick_between_whole_numbers():
 def test_durations_below_those_of_the_histogram_have_no_lower_end():
     (trace,) = DistributionPlot().figure(distribution([1e-7, 0.01]), {})["data"]
     assert trace["hovertext"][0] == "up to 0.95 µs: 1 request, 50 %"
+
+
+@pytest.mark.parametrize("longest_s", [np.inf, 10.0], ids=["of a part", "of the whole run"])
+def test_the_last_bar_says_from_where_on_requests_timed_out(longest_s):
+    rows = replace(distribution([0.01, 9.6, 10.0]), longest_s=longest_s)
+    exact = DistributionPlot().figure(rows, {})
+    assert "≥ 10 s" not in exact["layout"]["xaxis"]["ticktext"]
+    figure = DistributionPlot().figure(replace(rows, timed_out_from_s=10.0), {})
+    axis, (trace,) = figure["layout"]["xaxis"], figure["data"]
+    assert axis["ticktext"][-1] == "≥ 10 s"
+    assert 9.5 < axis["tickvals"][-1] < 10.4, "below the last bar"
+    assert trace["hovertext"][-1].endswith("those that timed out, which would have taken longer")
+    assert "timed out" not in trace["hovertext"][0]

@@ -51,3 +51,11 @@ def test_the_label_of_a_last_bar_without_an_end_says_so(first_s, labels, few):
     assert 64 < axis["tickvals"][-1] < 70
     of_phone = duration_axis(*ends, few=True, open_bar=(64.0, 70.0))["ticktext"]
     assert of_phone == few
+
+
+def test_a_bound_beside_the_other_ticks_has_a_say_in_their_unit():
+    ends = (math.log10(1e-4), math.log10(100.0))
+    axis = duration_axis(*ends, open_bar=(9.51, 10.0), bound_s=10.0)
+    assert axis["ticktext"] == ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "≥ 10 s"]
+    axis = duration_axis(math.log10(1e-4), 0.0, open_bar=(0.29, 0.31), bound_s=0.3)
+    assert axis["ticktext"] == ["0.1 ms", "1 ms", "10 ms", "100 ms", "≥ 300 ms"]

@@ -124,6 +124,10 @@ def test_a_percentile_that_requests_which_timed_out_reach_is_a_lower_bound(harne
     assert 5.0 / histogram.GROWTH < whole.marks["p99"] <= 5.0
     told = latency.distribution(context, span, "wsgi", LOAD_DURATION, [5.0])
     assert (told.marks["p99"], told.bounds) == (5.0, whole.bounds)
+    assert 5.0 / histogram.GROWTH < whole.timed_out_from_s <= 5.0, "the edge of their bucket"
+    assert told.timed_out_from_s == 5.0
+    first = latency.distribution(context, Span(START, START + 1, 1), "wsgi", LOAD_DURATION)
+    assert first.timed_out_from_s is None
     assert latency.percentiles(context, span).bounds is None, "the server has no timeouts"
 
 
