@@ -6,6 +6,7 @@
 
   const scope = (window.servescope = window.servescope || {});
   const DASHES = { solid: "solid", dash: "dashed", longdash: "dashed", longdashdot: "dashed" };
+  const NO_BREAK = "\u00a0"; // no line ends between a number and its unit
   const choices = new Map(); // of graphs by id; they outlive the page, so that its link leads back to them
   const summarised = new Set();
 
@@ -130,7 +131,7 @@
     bar.style.backgroundImage = `linear-gradient(to right, ${stops})`;
     put(fewest, count === 1 ? "" : "1");
     put(most, scope.units.number(count));
-    const step = scope.units.stepText(entry.layout.meta.step);
+    const step = scope.units.stepText(entry.layout.meta.step).replace(" ", NO_BREAK);
     put(what, `${count === 1 ? "request" : "requests"} in a cell of ${step}`);
   }
 

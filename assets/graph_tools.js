@@ -217,7 +217,8 @@
     }
     const times = first.x.map((x) => new Date(scope.graphs.toEpochMs(x)).toISOString());
     if (first.type === "heatmap") {
-      const edges = first.z.map((_, row) => `${first.y[row]} to ${first.y[row + 1]} s`);
+      const edges = first.z.map((_, row) =>
+        first.y[row] >= meta.longest ? `longer than ${first.y[row]} s` : `${first.y[row]} to ${first.y[row + 1]} s`);
       return [
         ["time", ...edges],
         ...times.map((time, i) => [time, ...first.z.map((cells) => cells[i])]),

@@ -275,7 +275,7 @@ def test_a_key_says_which_colours_of_the_heatmap_mean_how_many_requests(visit, a
     )
     key = opened.page.evaluate(HEAT_KEY)
     assert key["said"][0] == "1"
-    assert key["said"][2] == "requests in a cell of 1 s"
+    assert key["said"][2] == "requests in a cell of 1\N{NO-BREAK SPACE}s"
     assert key["ends"], "the fullest cell has the last colour"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +141,12 @@ def test_a_cell_of_durations_without_an_end_opens_those_requests_alone(
     opened = look(running, f"/latency?from={start}&to={start + SECONDS}", DESKTOP)
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.wait_drawn("latency-heat")
+    with opened.page.expect_download() as download:
+        opened.page.evaluate(
+            "document.querySelector('[data-graph=latency-heat] [data-tool=table]').click()"
+        )
+    heading, *_ = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert heading.endswith(" to 64 s,longer than 64 s")
     opened.page.locator("#latency-heat").focus()
     opened.page.keyboard.press("End")
     opened.page.locator("#latency-heat .graph-readout").get_by_text("64 s or longer").wait_for()
