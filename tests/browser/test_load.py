@@ -4,7 +4,7 @@ import itertools
 import re
 import time
 import urllib.request
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -93,19 +93,33 @@ UNDER_WAY = """id => {
 """The figures of a run under way, all of one moment."""
 
 
-@pytest.fixture
-def refusing_run(dashboard):
-    """A run under way at a server that has room for two connections, and refuses the others."""
-    options = ("--name", "crowded", "--port", "0", "--max-connections", "2")
+@contextmanager
+def run_under_way(dashboard, name, target, *options):
+    """A run of 150 requests a second at a server of its own."""
     app = "tests.browser.situation_apps:app"
-    with closing(Served(dashboard.folder, app, *options)), closing(dashboard.control) as control:
-        eventually(lambda: dashboard.listener("crowded"), WITHIN_S)
-        plan = LoadPlan.constant("crowded", "/sleep?ms=500", 150, 120)
+    served = Served(dashboard.folder, app, "--name", name, "--port", "0", *options)
+    with closing(served), closing(dashboard.control) as control:
+        eventually(lambda: dashboard.listener(name), WITHIN_S)
+        plan = LoadPlan.constant(name, target, 150, 120)
         run_id = control.load_runs.request(plan, time.time()).id
         yield run_id
         if control.load_runs.by_id(run_id).state is RunState.RUNNING:
             control.load_runs.request_stop(run_id)
         eventually(lambda: control.load_runs.by_id(run_id).state is RunState.STOPPED, WITHIN_S)
+
+
+@pytest.fixture
+def refusing_run(dashboard):
+    """A run under way at a server that has room for two connections, and refuses the others."""
+    with run_under_way(dashboard, "crowded", "/sleep?ms=500", "--max-connections", "2") as run_id:
+        yield run_id
+
+
+@pytest.fixture
+def awaited_run(dashboard):
+    """A run under way at a server that takes longer over an answer than the run awaits one."""
+    with run_under_way(dashboard, "asleep", "/sleep?ms=20000") as run_id:
+        yield run_id
 
 
 def counts_under_way(opened, place):
@@ -170,6 +184,38 @@ def test_a_run_under_way_says_how_many_of_its_requests_were_refused(
         ".innerText === text",
         [refusing_run, ended_with],
     )
+    opened.page.goto(f"{opened.page.url.partition('/runs')[0]}/runs/{refusing_run}")
+    table = opened.page.get_by_role("table").filter(has_text="Below 400")
+    table.wait_for()
+    above = table.locator("xpath=preceding::p[1]").inner_text()
+    assert re.match(r"The client timed [\d,]+ answers, [\d.]+ % of them 503[,;]", above), above
+
+
+AWAITED = """() => {
+    const figures = Object.fromEntries([...document.querySelectorAll('#load-now .figures div')]
+        .map(one => [one.firstChild.innerText, one.lastChild.innerText]));
+    const name = Object.keys(figures).find(name => name.startsWith('p99, due in last '));
+    return name && [name, figures[name], figures['longest awaited'], figures['answered']];
+}"""
+"""The p99 that awaited requests prove, and what it rests on."""
+
+
+def test_requests_that_are_still_awaited_show_in_the_p99(open_page, awaited_run):
+    opened = open_page("/load")
+    opened.page.locator("#load-now").get_by_role("link", name=f"Run {awaited_run}:").wait_for()
+    found = opened.page.wait_for_function(AWAITED, timeout=1_000 * WITHIN_S)
+    name, p99, longest, answered = found.json_value()
+    seconds = {"ms": 1e-3, "s": 1.0}
+    p99_s, longest_s = (
+        float(value) * seconds[unit]
+        for value, unit in (told.removeprefix("≥ ").split() for told in (p99, longest))
+    )
+    assert p99.startswith("≥ ")
+    assert 0.9 * longest_s <= p99_s <= longest_s
+    assert float(name.removeprefix("p99, due in last ").split()[0]) == pytest.approx(
+        longest_s, abs=0.6
+    ), "or 1 s"
+    assert answered == "0"
 
 
 def test_a_phone_says_how_current_the_page_is_while_a_run_goes_on(open_page, dashboard):
