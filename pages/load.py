@@ -60,8 +60,8 @@ GRAPHS: Final = (
         "p99 three ways",
         "From the moment a request was due; from the moment it was really sent (naive: it leaves "
         "out what a slow server made wait); and from its bytes in the server's kernel, of the "
-        "requests that it read. Steps are as long as each of the three takes for its requests, up "
-        "to a 24th of the span. "
+        "requests that it read. Answers of any status count, errors too. Steps are as long as each "
+        "of the three takes for its requests, up to a 24th of the span. "
         f"A gap where a step has fewer than {least_count(0.99)} requests all the same.",
         lambda context, span, _, step=0: load.latencies(context, span, step),
         LinePlot(log=True, keep_empty=True),

@@ -129,8 +129,9 @@ GRAPHS: Final = (
     LiveGraph(
         "one-run-latency",
         "Latency by the client's clock",
-        "From the moment a request was due, waiting included. A request that timed out counts with "
-        "its timeout, which is a lower bound. A gap where a step has too few requests: p50 takes "
+        "From the moment a request was due, waiting included, of answers of any status, errors "
+        "too. A request that timed out counts with its timeout, which is a lower bound. A gap "
+        "where a step has too few requests: p50 takes "
         f"{least_count(0.5)}, p99 {least_count(0.99)}.",
         _of_run(runs.client_percentiles),
         LinePlot(log=True),
@@ -140,8 +141,9 @@ GRAPHS: Final = (
     LiveGraph(
         "one-run-distribution",
         "Distribution by the client's clock, requests",
-        "How many requests took how long from the moment they were due; those that timed out stand "
-        "at their timeout. The percentiles of the run as a whole are exact; those of a part of it "
+        "How many requests took how long from the moment they were due, answers of any status, "
+        "errors too; those that timed out stand at their timeout. The percentiles of the run as a "
+        "whole are exact; those of a part of it "
         f"come from the histogram and are at most {units.text(ERROR_BOUND, '1')} off.",
         _distribution,
         DistributionPlot(),

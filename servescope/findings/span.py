@@ -17,12 +17,18 @@ from servescope.findings.moment import (
     slowest,
 )
 from servescope.findings.thresholds import severity
+from servescope.records.load import RunState
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from servescope.findings.evidence import Evidence, SpanEvidence, SpanListenerEvidence
+    from servescope.findings.evidence import (
+        Evidence,
+        RunEvidence,
+        SpanEvidence,
+        SpanListenerEvidence,
+    )
 
 WORK: Final = {
     "kernel": "waiting in the kernel for the server to read",
@@ -38,6 +44,10 @@ KERNEL: Final = "kernel"
 QUEUE: Final = "queue"
 _WAITS: Final = {QUEUE: thresholds.THREAD_WAIT, KERNEL: thresholds.KERNEL_WAIT}
 """The stages that are waits for the server, with the threshold of each."""
+
+_HARDLY_ANY: Final = 0.05
+"""Up to this share of the errors are those of others told apart: a run that is under way counts its
+own up to a second ago."""
 
 MOST: Final = 0.5
 """From this share of a mean request on, a stage is where most of its time goes."""
@@ -70,13 +80,17 @@ def span(evidence: Evidence) -> Iterator[Finding]:
             "/latency",
         )
         return
-    found = [one for listener in shown.listeners for one in _listener(listener, shown.during)]
+    found = [
+        one for listener in shown.listeners for one in _listener(listener, shown.during, evidence)
+    ]
     yield from found
-    if not any(one.severity in {Severity.BAD, Severity.WARN} for one in found):
+    # Errors are not well, whoever says so.
+    judged = [*found, *(one for listener in shown.listeners for one in _errors(listener, ""))]
+    if not any(one.severity in {Severity.BAD, Severity.WARN} for one in judged):
         yield _well(shown)
 
 
-def _listener(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
+def _listener(one: SpanListenerEvidence, during: str, evidence: Evidence) -> Iterator[Finding]:
     waits = {stage: found for stage in _WAITS if (found := _wait(one, stage, during)) is not None}
     slow = _slow(one, during)
     if slow is not None:
@@ -85,7 +99,8 @@ def _listener(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
         yield slow if wait is None else _joined(slow, wait)
     longest = "" if slow is None else _longest_stage(one)
     yield from (found for stage, found in waits.items() if stage != longest)
-    yield from _errors(one, during)
+    if not _are_of_run(one, evidence.run):
+        yield from _errors(one, during)
     yield from to_nobody(one, "span-answers-to-nobody", during)
     if one.unanswered:
         # They were broken off: their times are none of an answer, and count all the same.
@@ -152,6 +167,16 @@ def _joined(slow: Finding, wait: Finding) -> Finding:
 def _at_a_time(one: SpanListenerEvidence) -> str:
     most = round(one.queued_requests or 0)
     return f", {most:,} at a time at most" if most else ""
+
+
+def _are_of_run(one: SpanListenerEvidence, run: RunEvidence | None) -> bool:
+    """Whether the errors of a listener are those of the run that is judged beside it.
+
+    Other clients had hardly any then, and a sentence about the run says how many it had.
+    """
+    if run is None or run.target != one.called or run.state is RunState.FAILED:
+        return False
+    return one.server_errors - run.server_errors <= _HARDLY_ANY * one.server_errors
 
 
 def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:

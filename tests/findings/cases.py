@@ -930,6 +930,17 @@ SPANS: Final = {
             )
         },
     ),
+    "a span of a run: its errors are said once": Case(
+        replace(span(replace(QUICK, server_errors=600)), run=replace(KEPT_UP, server_errors=590)),
+        {"run-server-errors": ("bad", "590 of 6,000 answers of listener wsgi to the load")},
+    ),
+    "a span of a run: others had errors as well": Case(
+        replace(span(replace(QUICK, server_errors=600)), run=replace(KEPT_UP, server_errors=300)),
+        {
+            "run-server-errors": ("bad", "300 of 6,000 answers of listener wsgi to the load"),
+            "span-errors": ("bad", "600 of all 6,000 answers of listener wsgi in this span were"),
+        },
+    ),
     "a span: every answer was an error": Case(
         span(replace(QUICK, requests=2, server_errors=2)),
         {"span-errors": ("warn", "All 2 answers of listener wsgi in this span were server errors")},
