@@ -17,7 +17,13 @@
   const LONE_POINT_PX = 5;
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
-  const TIME_LABEL_PX = 60; // `14:03:30`, with the gap to the next one
+  const SECONDS_LABEL_PX = 60; // `14:03:30`, with the gap to the next one
+  const TIME_LABEL_PX = 46; // `14:03`
+  const TIME_STEPS_S = [
+    ...[1, 2, 5, 10, 15, 30], // seconds
+    ...[1, 2, 5, 10, 15, 30].map((minutes) => 60 * minutes),
+    ...[1, 2, 3, 6, 12].map((hours) => 3600 * hours),
+  ];
   const NARROW_PX = 420;
   const FEW_COUNTS = 3;
   const TICK_CHARACTER_PX = 7.5; // of the font of the axes, with a gap spread over eight
@@ -273,6 +279,14 @@
     return { tickvals: kept.map((i) => tickvals[i]), ticktext: kept.map((i) => ticktext[i]) };
   }
 
+  // As many times as lie side by side: Plotly's own number of ticks is the most of them, and it may
+  // take one where there is room for four.
+  function timeTicks(seconds, room) {
+    const width = (step) => (step < 60 ? SECONDS_LABEL_PX : TIME_LABEL_PX);
+    const step = TIME_STEPS_S.find((one) => (seconds / one + 1) * width(one) <= room);
+    return step ? { dtick: 1000 * step, tick0: "2000-01-01" } : { nticks: Math.floor(room / TIME_LABEL_PX) };
+  }
+
   function eventShapes(entry, margin) {
     if (!overTime(entry) || !span) return [];
     return scope.events.shapes({ ...entry.layout, margin }, entry.host.clientWidth, span, shown);
@@ -297,8 +311,8 @@
     if (overTime(entry) && span) {
       layout.xaxis.range = span.map((seconds) => shown(seconds * 1000));
       if (isNarrow) {
-        const room = Math.floor((entry.host.clientWidth - margin.l - margin.r) / TIME_LABEL_PX);
-        Object.assign(layout.xaxis, { nticks: Math.min(room, 4), tickangle: 0 });
+        const room = entry.host.clientWidth - margin.l - margin.r;
+        Object.assign(layout.xaxis, { ...timeTicks(span[1] - span[0], room), tickangle: 0 });
       }
     } else if (layout.xaxis.tickvals) {
       Object.assign(layout.xaxis, withRoom(layout.xaxis, entry.host.clientWidth - margin.l - margin.r));

@@ -6,13 +6,17 @@ import itertools
 import re
 import time
 import urllib.request
+from contextlib import closing
 
 import pytest
 
 from servescope.actions.hostable_apps import BUNDLED_WSGI
+from servescope.catalog import NETWORK_IO
 from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan
+from servescope.store.base import Batch, Frame, SeriesKey
+from servescope.store.sqlite.store import open_store
 from tests.browser.conftest import PHONE
 from tests.processes import eventually
 
@@ -93,10 +97,27 @@ TIME_LABELS = """id => [...document.querySelectorAll(`#${id} .xtick text`)].map(
 """Text, left and right edge in pixels, and by how many degrees it is turned."""
 
 
-def test_on_a_phone_a_graph_has_times_that_lie_flat_and_apart(open_page):
-    end = int(time.time()) - 10  # later than the newest second a view goes on with time
-    opened = open_page(f"/host?from={end - 60}&to={end}", PHONE).wait_drawn("host-cpu")
-    opened.page.locator("#host-network").scroll_into_view_if_needed()  # labels such as 100 KiB/s
+def busy_network(ts):
+    """A second in which the loopback carried 200 KiB, which has labels such as `100 KiB/s`."""
+    ways = ("receive", "transmit")
+    return Frame(
+        ts,
+        counts={
+            SeriesKey(
+                NETWORK_IO, (("network.interface.name", "lo"), ("network.io.direction", way))
+            ): 2e5
+            for way in ways
+        },
+    )
+
+
+def test_on_a_phone_a_graph_has_times_that_lie_flat_and_apart(start_dashboard, tmp_path, look):
+    end = int(time.time()) - 10
+    with closing(open_store(tmp_path / "data")) as store:  # a span begins where the data does
+        store.write(Batch([busy_network(ts) for ts in range(end - 1000, end)]))
+    running = start_dashboard(folder=tmp_path / "data")
+    opened = look(running, f"/host?from={end - 60}&to={end}", PHONE).wait_drawn("host-cpu")
+    opened.page.locator("#host-network").scroll_into_view_if_needed()
     for seconds in (110, 150, 240, 300, 900):
         opened.page.evaluate("([from, to]) => servescope.view.fix(from, to)", [end - seconds, end])
         opened.wait_drawn("host-network")
