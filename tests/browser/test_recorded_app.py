@@ -1,10 +1,12 @@
 """An app that records under another server is loaded from the page, as a listener is."""
 
 import re
+from contextlib import closing
 
 import pytest
 
 from tests.browser.test_load_form import fill, start
+from tests.processes import eventually
 from tests.recorded_app import NAME, recorded_app
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
@@ -48,6 +50,12 @@ def test_a_run_on_an_app_that_records_shows_its_stages(app, open_page, dashboard
     report = download.value.path().read_text("utf-8")
     assert "App under another server" in report
     assert f"listener {NAME}" not in report.lower()
+
+
+@pytest.mark.usefixtures("app")
+def test_it_has_a_colour_of_its_own_from_its_first_requests_on(dashboard):
+    with closing(dashboard.control) as control:
+        eventually(lambda: NAME in control.listeners.places())
 
 
 def test_it_is_compared_with_a_model(app, open_page):

@@ -31,6 +31,13 @@ def test_records_are_counted_in_the_second_they_ended_in(store, recorder, collec
     assert math.isnan(found[3])
 
 
+def test_the_names_in_the_rings_of_requests_are_told(recorder, collect):
+    assert collect(0).listeners == frozenset()
+    serve(recorder, 0, 1)
+    serve(recorder, 0, 1, listener="shop")
+    assert collect(1).listeners == {"files", "shop"}
+
+
 def test_the_metrics_of_a_request(store, recorder, collect):
     collect(0)
     serve(recorder, 0, 2)
