@@ -16,7 +16,7 @@ from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING
 from servescope.figures import units
 from servescope.figures.shares import share_texts
-from servescope.queries.request_search import CLASSES, PAGE_ROWS
+from servescope.queries.request_search import PAGE_ROWS
 from servescope.queries.request_words import (
     NO_ANSWER,
     is_not_read,
@@ -120,8 +120,7 @@ def facets(found: Found, search: Search) -> list[html.Div]:
     for facet in found.facets:
         if not facet.values:
             continue
-        is_class = facet.field == "status" and facet.values[0].value in CLASSES
-        title = "Status class" if is_class else FACET_TITLES[facet.field]
+        title = "Status class" if facet.is_of_classes else FACET_TITLES[facet.field]
         if facet.field == "stage" and sum(one.count for one in facet.values) < found.matching:
             title += OF_READ
         parts.append(_facet(title, facet, str(getattr(search, facet.field))))

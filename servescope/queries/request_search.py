@@ -61,7 +61,7 @@ _NS: Final = 1e9
 CLASSES: Final = (NO_ANSWER, *traffic.STATUS_CLASSES, traffic.TO_NOBODY)
 """The classes that the log can be narrowed to, as the graph of them has them: by the first digit of
 the status, and answers to nobody, whatever theirs. These are of no code either, as in the graph of
-the codes; a row keeps its code."""
+the codes, and a value of their own beside the codes; a row keeps its code."""
 _TO_NOBODY: Final = CLASSES.index(traffic.TO_NOBODY)
 
 _STATUS: Final = re.compile(r"0|[1-5]\d\d")
@@ -110,13 +110,15 @@ class FacetValue:
 class Facet:
     """The values of a field of `Search`, the most frequent first; `further` are not listed.
 
-    Shares are of the requests that have the field: one that was not read has no longest stage, and
-    an answer to nobody is of no code.
+    Shares are of the requests that have the field: one that was not read has no longest stage. In
+    place of its code an answer to nobody has the value `traffic.TO_NOBODY`, as in `is_of_classes`,
+    the facet of the classes of status.
     """
 
     field: str
     values: tuple[FacetValue, ...]
     further: int = 0
+    is_of_classes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,9 +327,17 @@ def _facets(
     columns: RequestColumns, longest: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> Iterable[Facet]:
     places = chosen.tolist()
-    classes = _classes(columns)[chosen]
-    yield _facet("status", (CLASSES[index] for index in classes.tolist()))
-    yield _facet("status", map(str, columns.statuses[chosen][classes != _TO_NOBODY].tolist()))
+    classes = _classes(columns)[chosen].tolist()
+    codes = columns.statuses[chosen].tolist()
+    of_classes = _facet("status", (CLASSES[index] for index in classes))
+    yield replace(of_classes, is_of_classes=True)
+    yield _facet(
+        "status",
+        (
+            traffic.TO_NOBODY if index == _TO_NOBODY else str(code)
+            for code, index in zip(codes, classes, strict=True)
+        ),
+    )
     yield _facet(
         "stage", (STAGES[index] for index in longest[chosen].tolist() if index != NO_STAGE)
     )

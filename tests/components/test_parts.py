@@ -481,7 +481,11 @@ FOUND = Found(
     kept=400,
     counted=9_000,
     facets=(
-        Facet("status", (FacetValue("4xx", 90, 0.75), FacetValue("2xx", 30, 0.25))),
+        Facet(
+            "status",
+            (FacetValue("4xx", 90, 0.75), FacetValue("2xx", 30, 0.25)),
+            is_of_classes=True,
+        ),
         Facet("user_agent", (FacetValue("", 120, 1.0),), further=3),
         Facet("route", ()),
     ),
@@ -562,6 +566,13 @@ def test_what_was_not_read_shows_no_longest_stage_and_the_facet_says_of_which_it
     assert texts(of_all) == ["Longest stage", "app", "119", "99.2 %", "queue", "1", "0.8 %"]
     _, of_read = facets(replace(FOUND, facets=(stages,), matching=900), Search())
     assert texts(of_read)[0] == "Longest stage, of those read"
+
+
+def test_codes_of_status_have_answers_to_nobody_beside_them_and_are_no_classes():
+    codes = Facet("status", (FacetValue("client gone", 90, 0.75), FacetValue("200", 30, 0.25)))
+    _, shown = facets(replace(FOUND, facets=(codes,)), Search())
+    assert texts(shown)[0] == "Status"
+    assert json.loads(values(shown, "data-narrow")[0]) == {"status": "client gone"}
 
 
 def test_a_facet_says_in_words_that_a_request_got_no_answer():

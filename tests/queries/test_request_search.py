@@ -148,6 +148,7 @@ def test_a_request_without_an_answer_is_a_class_and_has_its_own_word(context):
     details = [request("/cut", 1, status=0, sent=0), request("/ok", 2)]
     context.store.write(Batch([Frame(START + 5)], request_details=details))
     by_class, by_code = find(context, SPAN, Search()).facets[:2]
+    assert (by_class.is_of_classes, by_code.is_of_classes) == (True, False)
     assert [one.value for one in by_class.values] == ["2xx", "no answer"]
     assert [one.value for one in by_code.values] == ["0", "200"]
     for status in ("0", "no answer"):
@@ -174,7 +175,15 @@ def test_answers_to_nobody_are_the_class_that_the_graph_has_and_keep_their_statu
     assert targets(context, Search(status="client gone")) == ["/unsent", "/late"]
     assert targets(context, Search(status="2xx")) == ["/stream"], "as the graph has it"
     assert targets(context, Search(status="200")) == ["/stream"], "as the graph of the codes"
-    assert [(one.value, one.count) for one in found.facets[1].values] == [("0", 1), ("200", 1)]
+    by_code = found.facets[1].values
+    assert [(one.value, one.count, one.share) for one in by_code] == [
+        ("client gone", 2, 0.5),
+        ("0", 1, 0.25),
+        ("200", 1, 0.25),
+    ], "of all that match, as the other shares"
+    for one in by_code:
+        search, faults = read({"status": one.value})
+        assert (find(context, SPAN, search).matching, faults) == (one.count, [])
     assert {row.target: row.status for row in found.rows}["/unsent"] == 500
 
 
