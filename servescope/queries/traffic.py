@@ -15,7 +15,6 @@ from servescope.queries.lines import (
     lines_by_label,
     of_listeners,
     renamed,
-    taken,
     zero_where_recorded,
 )
 from servescope.queries.request_words import (
@@ -206,9 +205,11 @@ def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
 
 
 def by_status(context: QueryContext, span: Span, listener: str = "") -> Lines:
-    """Requests per second of each status code; answers to nobody apart, where there are any."""
-    lines = _named(_by_status(context, span, of_listener(listener)), status_words)
-    return lines if np.nansum(lines.values[-1]) else taken(lines, range(len(lines.names) - 1))
+    """Requests per second of each status code; answers to nobody apart, in the last line.
+
+    That line is there without any, too: 0 are known, and what a poll adds to a graph says so.
+    """
+    return _named(_by_status(context, span, of_listener(listener)), status_words)
 
 
 def by_route(

@@ -16,7 +16,11 @@ from tests.components.conftest import START, a_second
 LIVE = View()
 GRAPHS = (
     LiveGraph(
-        "rates", "", "", lambda context, span, _: traffic.by_status(context, span), LinePlot()
+        "rates",
+        "",
+        "",
+        lambda context, span, _: traffic.by_status(context, span),
+        LinePlot(drop_idle=True),
     ),
     LiveGraph("cpu", "", "", lambda context, span, _: host.cpu(context, span), LinePlot()),
 )

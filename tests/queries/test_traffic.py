@@ -5,6 +5,7 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import ANSWERS_TO_NOBODY, BYTES_SENT, REQUEST_DURATION
+from servescope.figures.lines import LinePlot
 from servescope.queries import latency, load, traffic
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -77,6 +78,11 @@ def test_answers_whose_client_had_gone_are_no_success(harness):
             "500": [4, 4],
             "client gone": [3, 0],
         }
+        plot = LinePlot(drop_idle=True)
+        one_later = traffic.by_status(context, Span(START + 1, START + 2, 1), listener)
+        added = plot.delta(one_later, plot.shape(codes))
+        assert (added or {}).get("y") == [[4], [4], [0]], "a gap would say that nobody knows"
+        assert plot.shape(one_later)["names"] == ["200", "500"]
 
 
 def test_the_codes_of_a_class_add_up_to_it_whoever_has_gone(harness):
@@ -130,7 +136,7 @@ def test_a_request_without_an_answer_is_a_class_of_its_own_and_the_classes_add_u
     assert np.nansum(lines.values) == counted == 12
     codes = traffic.by_status(context, span)
     rates = dict(zip(codes.names, codes.values[:, 0].tolist(), strict=True))
-    assert rates == {"200": 4, "500": 4, "no answer": 4}
+    assert rates == {"200": 4, "500": 4, "no answer": 4, "client gone": 0}
 
 
 def test_requests_without_an_answer_are_none_that_the_server_answered(harness):
