@@ -259,7 +259,7 @@ def _row(row: LogRow, of_sizes: units.Scale) -> html.Tr:
                     href=address_of(row.id),
                     title=row.target or None,
                 ),
-                className="target",
+                className="target words" if is_not_read(row.target) else "target",
             ),
             html.Td(units.text(row.total_s, "s"), className="number took"),
             html.Td(_status(row, f"status {state}"), className="number"),
@@ -275,10 +275,13 @@ def _row(row: LogRow, of_sizes: units.Scale) -> html.Tr:
 
 
 def _status(row: LogRow, class_name: str) -> html.Span:
-    """Status code, and below it whether the answer reached nobody: the column stays narrow."""
+    """Status code, and below it whether the answer reached nobody: the column stays narrow.
+
+    On a phone, where there are no columns, both are in one line (`assets/app.css`).
+    """
     parts: list[Component | str] = [status_words(row.status)]
     if row.is_to_nobody:
-        parts += [html.Br(), TO_NOBODY]
+        parts.append(html.Span(TO_NOBODY, className="to-nobody"))
     return html.Span(parts, className=class_name)
 
 

@@ -7,11 +7,16 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, closing
+from dataclasses import replace
 
 import pytest
 
+from components.plain_html import tree
+from components.request_table import request_table
+from servescope.queries.request_search import Search
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_servers import press, wait_done
+from tests.components.test_parts import FOUND, ROW, SPAN
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
@@ -221,6 +226,42 @@ def test_on_a_phone_a_row_begins_with_target_and_duration(open_page, ask):
     assert all(box["x"] + box["width"] <= 390 for box in boxes)
     assert opened.page.evaluate(BEFORE_HEADINGS, "#requests-log") == '"Sort by"'
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+LAID_OUT = """rows => {
+  servescope.plainHtml.show(document.getElementById("requests-log"), rows);
+  const [unread, late] = document.querySelectorAll("#requests-log tr[data-request]");
+  const box = (row, part) => row.querySelector(part).getBoundingClientRect().toJSON();
+  const target = unread.querySelector(".target");
+  return {
+    cut: target.scrollWidth - target.clientWidth,
+    status: box(late, ".status"),
+    lines: [...late.querySelector(".status").childNodes].map((part) => {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      return range.getBoundingClientRect().toJSON();
+    }),
+  };
+}"""
+
+
+@pytest.mark.usefixtures("app")  # links of the rows are below its path prefix
+@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_row_says_whole_that_nobody_read_a_request_or_its_answer(open_page, context):
+    unread = replace(ROW, id=1, target="", method="OTHER", route="other", status=503)
+    late = replace(ROW, id=2, status=200, is_to_nobody=True)
+    rows = request_table(replace(FOUND, rows=(unread, late)), Search(), SPAN)
+    opened = open_page("/requests", context).wait_drawn("requests-classes")
+    found = opened.page.evaluate(LAID_OUT, tree(rows))
+    assert found["cut"] <= 0
+    code, gone = found["lines"]
+    if context is PHONE:
+        assert abs(code["left"] - found["status"]["left"]) < 2, "no column to stand at the end of"
+        assert abs(code["top"] - gone["top"]) < 2, "in one line"
+        assert gone["left"] > code["right"]
+    else:
+        assert abs(code["right"] - gone["right"]) < 2
+        assert gone["top"] >= code["bottom"] - 2
 
 
 def test_rows_under_the_pointer_stay_until_it_leaves(open_page, ask):
