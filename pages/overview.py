@@ -11,8 +11,8 @@ from dash import Input, callback, html, register_page
 from components import access, forms, load_demos, load_run, panels, query
 from components.access import why_not
 from components.action_bar import action_bar
-from components.cards import GOOD, stat, stat_card
-from components.findings import card_state, moment_query, verdict
+from components.cards import stat, stat_card
+from components.findings import card_state, moment_query, severity_class, verdict
 from components.fleet import fleet_table
 from components.help import NO_LISTENER, NO_REQUESTS, READ, SUPPORT, TOO_FEW
 from components.listener_choices import preferred
@@ -27,7 +27,9 @@ from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering, thresholds
+from servescope.findings.connections import left_connections
 from servescope.findings.evidence import HostEvidence, TotalsEvidence
+from servescope.findings.finding import most_urgent
 from servescope.findings.moment import is_measured
 from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import fleet, host, latency, ports, traffic
@@ -36,7 +38,9 @@ from servescope.records.listeners import ListenerState
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
-    from servescope.findings import Evidence
+    from collections.abc import Sequence
+
+    from servescope.findings import Evidence, Finding
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
@@ -154,6 +158,16 @@ CARDS: Final = (
     ),
 )
 
+JUDGED_BY: Final = {
+    "requests": {"answers-to-nobody"},
+    "errors": {"server-errors", "answers-to-nobody", "no-answer"},
+    "connections": {"clients-left", "turned-away", "connection-limit"},
+    "queue": {"accept-queue"},
+}
+"""By card, the codes of findings that judge what it tells, by listener; its colour is theirs.
+
+The other cards tell one figure of all listeners, or of the host, which has a threshold.
+"""
 
 PATH: Final = PathPicture("overview")
 
@@ -165,15 +179,14 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
     is_busy = is_load_active(context)
     runs = any(one.state is ListenerState.RUNNING for one in listeners)
     hosts = fleet.table(context, span)
+    found = findings(evidence)
     return (
-        _cards(evidence)
+        _cards(evidence, found)
         | PATH.props(context, filters[0], span)
         | {
             "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
             "overview-fleet": {"children": fleet_table(hosts)},
-            "overview-verdict": {
-                "children": verdict(findings(evidence), "/", moment=moment_query(evidence))
-            },
+            "overview-verdict": {"children": verdict(found, "/", moment=moment_query(evidence))},
             "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
             "overview-start": {"display": "none" if is_busy else "block"},
             "first-visit-idle": {"style": INLINE if runs and not is_busy else HIDDEN},
@@ -184,7 +197,9 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
     )
 
 
-def _cards(evidence: Evidence) -> Props:
+def _cards(evidence: Evidence, found: Sequence[Finding]) -> Props:
+    """The cards of the evidence, coloured by what was `found` in it."""
+    judgements = [*found, *left_connections(evidence)]
     is_unknown = evidence.is_past and not is_measured(evidence)  # then no request is not zero
     now = TotalsEvidence() if is_unknown else evidence.totals or TotalsEvidence()
     host = evidence.host or HostEvidence()
@@ -236,7 +251,10 @@ def _cards(evidence: Evidence) -> Props:
         is_missing = value is None and (
             name == "connections" or (now.requests is None and name not in {"p95", "p99"})
         )
-        state = card_state(threshold, judged) if threshold else GOOD
+        of_card = [one for one in judgements if one.code in JUDGED_BY.get(name, ())]
+        state = severity_class(most_urgent(of_card))
+        if not of_card and threshold:
+            state = card_state(threshold, judged)
         bound = units.at_least(value) if unit == "s" else ""
         props |= stat(
             name, value, unit, bound=bound, state=state, note=NOT_MEASURED if is_missing else note

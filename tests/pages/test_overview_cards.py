@@ -6,7 +6,14 @@ from types import SimpleNamespace
 import pytest
 
 from components.cards import stat
-from servescope.findings.evidence import Evidence, HostEvidence, TotalsEvidence
+from servescope.findings import findings
+from servescope.findings.evidence import (
+    DashboardEvidence,
+    Evidence,
+    HostEvidence,
+    ListenerEvidence,
+    TotalsEvidence,
+)
 from tests.page_files import live_pages
 
 
@@ -19,7 +26,7 @@ def notes(app):
 
     def of(totals, host=None, *, is_past=False):
         evidence = Evidence(40, None, totals=totals, host=host or HostEvidence(), is_past=is_past)
-        props = page._cards(evidence)
+        props = page._cards(evidence, findings(evidence))
         return SimpleNamespace(
             **{
                 name: props[f"{name}-note"]["children"].replace("\N{NO-BREAK SPACE}", " ")
@@ -61,7 +68,8 @@ def test_requests_without_an_answer_are_not_answered_and_no_share_of_errors_has_
     del app
     live_pages()
     totals = TotalsEvidence(500, 50, 0, unanswered=400)
-    props = sys.modules["pages.overview"]._cards(Evidence(5, None, totals=totals))
+    evidence = Evidence(5, None, totals=totals)
+    props = sys.modules["pages.overview"]._cards(evidence, findings(evidence))
     assert props["requests-value"]["children"] == "20"
     assert (props["errors-value"]["children"], props["errors-unit"]["children"]) == ("50", "%")
 
@@ -105,3 +113,52 @@ def test_no_line_of_a_note_ends_between_a_number_and_its_unit():
     kept = ("5\N{NO-BREAK SPACE}s;", "0\N{NO-BREAK SPACE}%", "2\N{NO-BREAK SPACE}min")
     assert all(one in note["one-note"]["children"] for one in kept)
     assert "163 seconds" in note["one-note"]["children"]
+
+
+@pytest.mark.parametrize(
+    ("listener", "totals", "coloured"),
+    [
+        (
+            ListenerEvidence("wsgi", requests=200, answers_to_nobody=200),
+            TotalsEvidence(200, 0, 0, answers_to_nobody=200),
+            {"requests": "bad", "errors": "bad"},
+        ),
+        (
+            ListenerEvidence("wsgi", requests=200, answers_to_nobody=40),
+            TotalsEvidence(200, 0, 0, answers_to_nobody=40),
+            {"requests": "warn", "errors": "warn"},
+        ),
+        (
+            ListenerEvidence("wsgi", requests=200, unanswered=100, left=100),
+            TotalsEvidence(200, 0, 0, unanswered=100),
+            {"errors": "bad"},
+        ),
+        (
+            ListenerEvidence("wsgi", requests=1, server_errors=1),
+            TotalsEvidence(1, 1, 0),
+            {"errors": "warn"},  # one alone, whatever its share
+        ),
+        (
+            ListenerEvidence("wsgi", open_connections=1_263, left_connections=1_263),
+            TotalsEvidence(0, 0, 0, open_connections=1_263, left_connections=1_263),
+            {"connections": "bad"},
+        ),
+        (
+            ListenerEvidence("wsgi", accept_queue_depth=9, accept_backlog=10),
+            TotalsEvidence(0, 0, 0, accept_queue_depth=20, accept_backlog=100),
+            {"queue": "bad"},  # the deepest one is of another port, and has room
+        ),
+        (ListenerEvidence("wsgi", requests=200), TotalsEvidence(200, 0, 0), {}),
+    ],
+)
+def test_a_card_has_the_colour_of_the_finding_that_judges_its_fact(app, listener, totals, coloured):
+    del app
+    live_pages()
+    evidence = Evidence(5, DashboardEvidence(0.4), [listener], totals=totals)
+    props = sys.modules["pages.overview"]._cards(evidence, findings(evidence))
+    states = {
+        name.removesuffix("-note"): one["className"].removeprefix("stat-note").strip()
+        for name, one in props.items()
+        if name.endswith("-note")
+    }
+    assert {name: state for name, state in states.items() if state} == coloured
