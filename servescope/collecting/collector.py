@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from servescope import catalog
 from servescope.catalog import Kind
 from servescope.collecting.aggregation import RecordAggregator, Second, seconds_of
+from servescope.collecting.growth import CLOCK_TOLERANCE_S, Growth, Moment
 from servescope.collecting.rings import RingFolder
 from servescope.errors import ServescopeError
 from servescope.recording.ring_file import RingKind
@@ -36,7 +37,6 @@ _STALL_SECONDS: Final = 10
 """Longest pause between ticks that is a stall of a living collector, whose seconds were recorded,
 and not a gap."""
 
-_CLOCK_TOLERANCE_S: Final = 1.5
 _REPORTED_FROM_S: Final = 3.0
 """Smaller steps are a clock being put right, and cost no more than a gap of that length."""
 
@@ -65,8 +65,9 @@ class CollectorStatus:
 class Collector:
     """Moves records and samples into the store. One thread calls it; any may read `status`.
 
-    `sources` are asked once a tick; their samples go into the newest frame. No method raises when
-    the store takes nothing: `status.store_problem` says so, and the next tick tries again.
+    `sources` are asked once a tick. Readings of now go into the newest frame, and what a counter
+    grew by into the seconds since the last tick. No method raises when the store takes nothing:
+    `status.store_problem` says so, and the next tick tries again.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Collector:
         self._keys: dict[tuple[str, Labels], SeriesKey] = {}
         self._last_ts: int | None = None
         self._ticked: tuple[int, float] | None = None  # boundary and monotonic time
+        self._growth = Growth()
         self._cost_s = 0.0
         self.status = CollectorStatus()
 
@@ -92,12 +94,14 @@ class Collector:
         if self._ticked is not None and self._ticked[0] == boundary:
             return
         self._look_at_the_clock(boundary, monotonic_s)
-        self._collect(boundary - 1, boundary * _NS_PER_S, monotonic_s)
+        now = Moment.of_reading(now_ns, monotonic_s)
+        self._collect(boundary - 1, boundary * _NS_PER_S, now)
 
     def flush(self, now_ns: int, monotonic_s: float) -> None:
         """Commit everything, the current second included; call when recording has ended."""
         self.tick(now_ns, monotonic_s)
-        self._collect(now_ns // _NS_PER_S, now_ns + _NS_PER_S, monotonic_s, final=True)
+        now = Moment.of_reading(now_ns, monotonic_s)
+        self._collect(now_ns // _NS_PER_S, now_ns + _NS_PER_S, now, final=True)
 
     def close(self) -> None:
         """Unmap all rings."""
@@ -105,23 +109,25 @@ class Collector:
             self._rings.close()
             self._rings = None
 
-    def _collect(
-        self, newest: int, until_ns: int, monotonic_s: float, *, final: bool = False
-    ) -> None:
+    def _collect(self, newest: int, until_ns: int, now: Moment, *, final: bool = False) -> None:
         began = time.thread_time()
         try:
             rings = self._attach()
+            # Before the rings, which take a while when they are full: counters are read as of now.
+            gauges = {} if final else self._sample()
             rings.discover()
-            seconds, cursors, details, counted = self._drain(rings, newest, until_ns, monotonic_s)
+            drained = self._drain(rings, newest, until_ns, now.monotonic_s)
+            seconds, cursors, details, counted = drained
             if final and not (seconds or details or rings.any_over()):
                 return
             if not final:
-                self._sample(seconds.setdefault(newest, Second()))
-                for ts in self._stalled(newest, monotonic_s):
+                seconds.setdefault(newest, Second()).gauges.update(gauges)
+                for ts in self._stalled(newest, now.monotonic_s):
                     seconds.setdefault(ts, Second())
                 self._cost_s += time.thread_time() - began
                 began = time.thread_time()
                 seconds[newest].count(_COST, self._cost_s)
+            rest = self._growth.divide(seconds, now)
             if seconds:
                 seconds[max(seconds)].count(_LOST, float(counted[1]))
             frames = [seconds[ts].frame(ts) for ts in sorted(seconds)]
@@ -133,8 +139,9 @@ class Collector:
             self.status = replace(self.status, store_problem=str(error))
             return
         finally:
-            self._ticked = (until_ns // _NS_PER_S, monotonic_s)
+            self._ticked = (until_ns // _NS_PER_S, now.monotonic_s)
         rings.commit(cursors, dropped)
+        self._growth = rest
         self._cost_s = time.thread_time() - began
         self._last_ts = newest
         self.status = replace(
@@ -193,7 +200,7 @@ class Collector:
                 second = seconds.setdefault(min(max(ts, lowest), newest), Second())
                 for sample in samples:
                     if sample.metric in catalog.BY_NAME:  # else a newer Servescope wrote it
-                        self._add(second, sample)
+                        self._add(sample, second.gauges, second.count)
         details.sort(key=lambda detail: detail.record.end_ns)
         return seconds, cursors, details, (taken, lost)
 
@@ -220,23 +227,32 @@ class Collector:
         boundary, before_s = self._ticked
         passed = newest + 1 - boundary
         is_stall = 1 < passed <= _STALL_SECONDS and (
-            abs(monotonic_s - before_s - passed) < _CLOCK_TOLERANCE_S
+            abs(monotonic_s - before_s - passed) < CLOCK_TOLERANCE_S
         )
         return range(max(boundary, self._last_ts + 1), newest) if is_stall else range(0)
 
-    def _sample(self, second: Second) -> None:
+    def _sample(self) -> dict[SeriesKey, float]:
+        """Ask the sources: their gauges; what counters grew by is added to what is not written."""
+        gauges: dict[SeriesKey, float] = {}
         for source in self._sources:
             try:
                 for sample in source():
-                    self._add(second, sample)
+                    self._add(sample, gauges, self._growth.add)
             except Exception as error:
                 # The boundary of a source: one that fails costs its own samples and no others.
                 problem = f"{type(error).__name__}: {error}"
                 if problem != self.status.source_problem:
                     logger.exception("a source of samples failed")
                     self.status = replace(self.status, source_problem=problem)
+        return gauges
 
-    def _add(self, second: Second, sample: Sample) -> None:
+    def _add(
+        self,
+        sample: Sample,
+        gauges: dict[SeriesKey, float],
+        count: Callable[[SeriesKey, float], None],
+    ) -> None:
+        """Put a gauge's reading into `gauges`; `count` what a counter grew by."""
         if not isfinite(sample.value):
             return
         key = self._keys.get((sample.metric, sample.labels))
@@ -246,9 +262,9 @@ class Collector:
         metric = catalog.BY_NAME[sample.metric]
         if metric.kind is Kind.GAUGE:
             is_ratio = metric.unit == "1"
-            second.gauges[key] = round(sample.value, _RATIO_DIGITS) if is_ratio else sample.value
+            gauges[key] = round(sample.value, _RATIO_DIGITS) if is_ratio else sample.value
         else:
-            second.count(key, sample.value)
+            count(key, sample.value)
 
 
 def _named(rings: RingFolder) -> frozenset[str]:
