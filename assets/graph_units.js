@@ -1,6 +1,6 @@
-// How values of a figure read: a duration in the unit that suits it, all others and the ticks of an
-// axis in the one unit that came with it, see servescope/figures/units.py. Ticks, legend, cursor and
-// copies all read them here.
+// How values of a figure read: each in the unit that suits it, the ticks of an axis in the one unit
+// that came with it, see servescope/figures/units.py. Ticks, legend, cursor and copies all read them
+// here.
 (function () {
   "use strict";
 
@@ -59,10 +59,10 @@
 
   const inUnit = (reading, drawn) => withUnit(reading, drawn * reading.times, reading.suffix);
 
-  // Of a duration: what it reads in its unit, and that unit.
-  function alone(reading, seconds) {
-    const [, factor, suffix] = reading.scales.findLast(([least]) => least <= Math.abs(seconds));
-    return [seconds * factor, suffix];
+  // Of a value in the base unit: what it reads in its own unit, and that unit.
+  function alone(reading, value) {
+    const [, factor, suffix] = reading.scales.findLast(([least]) => least <= Math.abs(value));
+    return [value * factor, suffix];
   }
 
   // One of minutes or more has whole parts of its unit: `2 min 13 s`.
@@ -78,7 +78,9 @@
   // A value as it is drawn.
   function text(reading, drawn) {
     if (drawn === null || drawn === undefined) return NOTHING;
-    return reading.base === "s" ? durationText(reading, drawn, false) : inUnit(reading, drawn);
+    if (reading.base === "s") return durationText(reading, drawn, false);
+    if (reading.scales.length < 2) return inUnit(reading, drawn);
+    return withUnit(reading, ...alone(reading, drawn / reading.factor));
   }
 
   // A lower bound of a duration, `64 s or longer` in words.

@@ -43,7 +43,7 @@ class LinePlot:
     """How `Lines` are drawn.
 
     `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown; `log`
-    makes the axis logarithmic: its values stay in base units, all are read in one. Names in
+    makes the axis logarithmic: its values stay in base units, its ticks are read in one. Names in
     `first` come first, in this order. Lines without a value are left out, unless none has one or
     with `keep_empty`; with `drop_idle` those that stay zero too, and of those in `seldom` always.
     Lines that `idle_as` gives one name are dropped together or not at all: of an interface that
@@ -188,7 +188,7 @@ class LinePlot:
         return units.axis_scale(self._unit(rows), largest)
 
     def _read_in(self, rows: Lines) -> units.Scale:
-        """The scale that ticks, legend and cursor have, until the whole figure comes again."""
+        """The scale that the ticks have, until the whole figure comes again."""
         if not self.log:
             return self._scale(rows)
         positive = rows.values[rows.values > 0]

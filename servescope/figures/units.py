@@ -1,10 +1,10 @@
 """How a figure with a unit reads: three significant digits, binary bytes, never "0 ms" for some.
 
 Units are UCUM codes as in the catalog. `scales` is the one table of what a value is shown in. A
-duration reads in the unit that suits it wherever it stands (`text`): on a card, in a sentence, in a
+value reads in the unit that suits it wherever it stands (`text`): on a card, in a sentence, in a
 table, in a legend and under the cursor it is the same text. The ticks of an axis have one unit, of
-`axis_scale` or `shared_scale`, and so have other figures than durations in the legend and under the
-cursor of a graph. The browser writes these by the same table (`assets/graph_units.js`).
+`axis_scale` or `shared_scale`. The browser writes these by the same table
+(`assets/graph_units.js`).
 """
 
 from __future__ import annotations
@@ -365,9 +365,9 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
 
     The values drawn are in that unit as well, but on a logarithmic axis in the base unit: `factor`
     is what base units were multiplied by, `times` what a drawn value is to be multiplied by.
-    Durations beyond `longest`, in seconds, are not told apart. `scales` are those in which a
-    duration reads, and ticks of a logarithmic axis where they lie too far apart for one: least
-    value, factor, suffix. Of a `share` all is 100 %, which a little less does not read as.
+    Durations beyond `longest`, in seconds, are not told apart. `scales` are those in which a value
+    reads alone, and ticks of a logarithmic axis where they lie too far apart for one: least value,
+    factor, suffix. Of a `share` all is 100 %, which a little less does not read as.
     """
     return {
         "factor": 1.0 if log else scale.factor,
@@ -377,9 +377,7 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
         "noun": list(noun(unit)),
         "share": unit == "1",
         "longest": LONGEST_S if unit == "s" else None,
-        "scales": [[one.least, one.factor, one.suffix] for one in scales(unit)]
-        if log or unit == "s"
-        else [],
+        "scales": [[one.least, one.factor, one.suffix] for one in scales(unit)],
     }
 
 
