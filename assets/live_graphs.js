@@ -1,5 +1,6 @@
 // Draws what polls bring: keeps each graph's arrays, appends, trims, and redraws at most one graph
-// in an animation frame, only while it is in sight. Plotly draws into plain elements of our own:
+// in an animation frame, only while it is in sight. Its legend stays what it is until then: both say
+// of the same moment what it was. Plotly draws into plain elements of our own:
 // dcc.Graph would put its first, empty figure back whenever a person zooms.
 (function () {
   "use strict";
@@ -340,6 +341,8 @@
   function draw(entry) {
     entry.dirty = false;
     if (!entry.host.clientWidth) return;
+    if (entry.comingLegend) scope.legend.set(entry, ...entry.comingLegend);
+    entry.comingLegend = null;
     const traces = isStacked(entry)
       ? stacked(entry)
       : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
@@ -445,6 +448,7 @@
     for (const entry of entries.values()) {
       entry.data = [];
       entry.earlier = [];
+      entry.comingLegend = null;
       scope.legend.clear(entry);
       mark(entry);
     }
@@ -506,7 +510,10 @@
 
   function setLegend(id, lines, of) {
     const entry = entries.get(id);
-    if (entry) scope.legend.set(entry, lines, of);
+    if (!entry) return;
+    const waits = entry.bound && !entry.inSight; // with the figure
+    entry.comingLegend = waits ? [lines, of] : null;
+    if (!waits) scope.legend.set(entry, lines, of);
   }
 
   const byId = (id) => entries.get(id);

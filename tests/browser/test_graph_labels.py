@@ -146,3 +146,39 @@ def test_titles_name_no_unit_where_the_axis_chooses_it(kept_page):
         titles = kept_page.follow(page).page.locator(".card-heading h2").all_inner_texts()
         assert not [title for title in titles if title.endswith((", ms", ", s"))]
         assert not [title for title in titles if "bytes per second" in title.lower()]
+
+
+OF_GRAPH = """id => {
+  const { plot, inSight } = servescope.graphs.byId(id);
+  const items = document.querySelectorAll(`#${id}-legend .legend-item`);
+  return {
+    inSight,
+    lines: plot.data.filter(({ name }) => name).map(({ name }) => name),
+    legend: [...items].map((item) => item.dataset.name),
+  };
+}"""
+WITH_LINES = """([id, names]) => {
+  const { graphs } = servescope;
+  const end = graphs.span()[1];
+  const line = { color: "#2683ea", width: 1.6, dash: "solid" };
+  const data = names.map((name, i) => ({
+    type: "scatter", mode: "lines", name, line, meta: { mean: true },
+    x: [3, 2, 1].map((before) => 1000 * (end - before)), y: [i, i + 1, i + 2],
+  }));
+  graphs.setFigure(id, { data, layout: graphs.byId(id).layout });
+  graphs.setLegend(id, names.map((name) => ({ name, colour: line.color, dash: line.dash })));
+}"""
+
+
+def test_a_graph_out_of_sight_and_its_legend_get_a_new_line_together(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu", "host-network").pause()
+    opened.until("!servescope.graphs.byId('host-network').inSight")
+    before = opened.page.evaluate(OF_GRAPH, "host-network")
+    opened.page.evaluate(WITH_LINES, ["host-network", ["one", "another"]])
+    opened.page.evaluate("new Promise(requestAnimationFrame)")
+    assert opened.page.evaluate(OF_GRAPH, "host-network") == before, "the legend waits, too"
+    opened.page.locator("#host-network").scroll_into_view_if_needed()
+    opened.until(f"({OF_GRAPH})('host-network').lines.includes('another')")
+    after = opened.page.evaluate(OF_GRAPH, "host-network")
+    assert after == {"inSight": True, "lines": ["one", "another"], "legend": ["one", "another"]}
+    assert opened.page.locator("#host-network-legend b").all_inner_texts()[0].startswith("2 ")
