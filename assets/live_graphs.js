@@ -142,6 +142,11 @@
     });
   }
 
+  // A printed page has all of its graphs in sight, and no frame comes before it is printed.
+  window.addEventListener("beforeprint", () => {
+    if (window.Plotly) for (const entry of entries.values()) if (entry.dirty && entry.host.isConnected) draw(entry);
+  });
+
   // At once, before Dash goes on with the page's callbacks; the others come frame by frame.
   function drawFirst() {
     const [entry] = entries.values();

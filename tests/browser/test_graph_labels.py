@@ -182,3 +182,11 @@ def test_a_graph_out_of_sight_and_its_legend_get_a_new_line_together(open_page):
     after = opened.page.evaluate(OF_GRAPH, "host-network")
     assert after == {"inSight": True, "lines": ["one", "another"], "legend": ["one", "another"]}
     assert opened.page.locator("#host-network-legend b").all_inner_texts()[0].startswith("2 ")
+
+
+def test_a_printed_page_has_the_graphs_that_were_out_of_sight_as_they_are(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu", "host-network").pause()
+    opened.until("!servescope.graphs.byId('host-network').inSight")
+    opened.page.evaluate(WITH_LINES, ["host-network", ["one", "another"]])
+    opened.page.pdf()
+    assert opened.page.evaluate(OF_GRAPH, "host-network")["lines"] == ["one", "another"]
