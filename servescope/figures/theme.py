@@ -61,7 +61,7 @@ MEANINGS: Final = {
     "4xx": AMBER,
     "5xx": RED,
     "no answer": PINK,
-    "client gone": ORANGE,
+    "client gone": GREY,  # it stands on 5xx, which an orange is hard to tell from
     "p50": SKY,
     "p90": BLUE,
     "p95": NAVY,
@@ -91,7 +91,7 @@ MEANINGS: Final = {
     "generator: failed": RED,
     "generator: finished": BLUE,
     "server: answered": TEAL,
-    "server: client gone": ORANGE,
+    "server: client gone": GREY,
     "established": BLUE,
     "close_wait": ORANGE,
     "time_wait": GREY,

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,8 @@ import pytest
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot, first_word
 from servescope.histogram import EXACT_FROM
+from servescope.queries import traffic
+from servescope.queries.request_words import NO_ANSWER
 from servescope.queries.rows import Lines
 
 NAN = float("nan")
@@ -355,6 +358,70 @@ def contrast(one, other):
 def test_each_colour_of_a_line_is_seen_on_the_panels_of_both_schemes(ground):
     colours = {*theme.SERIES, *theme.NAMED, *theme.MEANINGS.values(), theme.GREY, theme.RED}
     assert {one: contrast(one, ground) for one in colours if contrast(one, ground) < 3} == {}
+
+
+def linear_rgb(colour):
+    parts = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+OKLAB = (  # https://bottosson.github.io/posts/oklab/
+    np.array(
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
+    ),
+    np.array(
+        [
+            [0.2104542553, 0.7936177850, -0.0040720468],
+            [1.9779984951, -2.4285922050, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.8086757660],
+        ]
+    ),
+)
+EYES = {  # Machado, Oliveira and Fernandes 2009, severity 1
+    "of most": np.eye(3),
+    "without red": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "without green": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+}
+
+
+def distance(one, other, eyes="of most"):
+    """How far apart two colours look, in OKLab, whose lightness goes from 0 to 1."""
+    to_cones, to_lab = OKLAB
+    seen = (np.clip(EYES[eyes] @ linear_rgb(colour), 0, 1) for colour in (one, other))
+    first, second = (to_lab @ np.cbrt(to_cones @ rgb) for rgb in seen)
+    return float(np.linalg.norm(first - second))
+
+
+def test_classes_of_status_that_lie_on_each_other_are_told_apart():
+    names = (*traffic.STATUS_CLASSES, NO_ANSWER, traffic.TO_NOBODY)
+    colours = {name: theme.MEANINGS[name] for name in names}
+    apart = {
+        (one, other): distance(colours[one], colours[other])
+        for one, other in itertools.combinations(names, 2)
+    }
+    assert {pair: far for pair, far in apart.items() if far < 0.12} == {}, "any may be 0 between"
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_answers_to_nobody_are_told_from_the_errors_below_them_by_all_eyes(eyes):
+    below, above = theme.MEANINGS["5xx"], theme.MEANINGS[traffic.TO_NOBODY]
+    assert distance(below, above, eyes) > 0.1
 
 
 def test_free_memory_is_a_ground_below_a_line_that_is_seen():
