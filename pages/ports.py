@@ -90,11 +90,11 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-opened",
         "New connections per second by listener",
-        "Connections that the server accepted. Keep-alive keeps this low. Dashed, where there are "
-        "any: those for which it had no room, and which it closed again.",
+        "Connections that the server accepted. Keep-alive keeps this low. Red, where there are "
+        "any: those of them for which it had no room, and which it closed again.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(
-            listener_styles=theme.paired_listeners((" turned away", "dash")),
+            listener_styles=theme.paired_listeners(bad=" turned away"),
             drop_idle=True,
         ),
         "No new connections in this span.",

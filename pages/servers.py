@@ -78,10 +78,10 @@ GRAPHS: Final = (
         "servers-opened",
         "New connections per second by listener",
         "A client that is denied, or whose connection is closed after each request, connects anew "
-        "each time. Dashed, where there are any: those for which there was no room.",
+        "each time. Red, where there are any: those of them for which there was no room.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(
-            listener_styles=theme.paired_listeners((" turned away", "dash")),
+            listener_styles=theme.paired_listeners(bad=" turned away"),
             drop_idle=True,
         ),
         "No new connections in this span.",

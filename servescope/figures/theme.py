@@ -196,15 +196,21 @@ def paired(*dashes: tuple[str, str]) -> Callable[[Sequence[str]], list[Style]]:
 
 
 def paired_listeners(
-    *dashes: tuple[str, str],
+    *dashes: tuple[str, str], bad: str = ""
 ) -> Callable[[Sequence[str], Mapping[str, int]], list[Style]]:
     """The same of lines whose first word is a listener's name, in its colour.
 
-    Of a listener whose colour was given before, each dash has its long form.
+    Of a listener whose colour was given before, each dash has its long form. Lines whose names end
+    with `bad` are red, and differ by their dashes.
     """
 
     def styles(names: Sequence[str], places: Mapping[str, int]) -> list[Style]:
-        return _in_pairs(names, dashes, lambda stems: by_listener(stems, places))
+        found = _in_pairs(names, dashes, lambda stems: by_listener(stems, places))
+        broken = cycle(_BROKEN)
+        for at, name in enumerate(names):
+            if bad and name.endswith(bad):
+                found[at] = Style(RED, next(broken))
+        return found
 
     return styles
 
@@ -226,6 +232,7 @@ def _in_pairs(
 
 
 _DASHES: Final = ("solid", "dot", "dash", "longdash", "dashdot")
+_BROKEN: Final = ("dash", "dot", "longdash", "dashdot")
 _LONG_FORMS: Final = {"solid": "longdash", "dot": "dashdot", "dash": "longdashdot"}
 
 

@@ -298,6 +298,15 @@ def test_listeners_differ_by_their_places_also_in_pairs():
     assert late_received == (theme.NAMED[6], "dashdot")
 
 
+def test_what_is_bad_of_a_listener_is_red_and_broken_and_told_apart_from_that_of_others():
+    names = ("api", "wsgi", "api turned away", "wsgi turned away")
+    api, wsgi, *bad = theme.paired_listeners(bad=" turned away")(names, {})
+    assert (api, wsgi) == tuple(theme.by_listener(["api", "wsgi"]))
+    assert {style.colour for style in bad} == {theme.RED}
+    assert len({style.dash for style in (wsgi, *bad)}) == 3
+    assert theme.RED not in {theme.MEANINGS["wsgi"], *theme.NAMED}, "no listener is red"
+
+
 def test_a_listener_whose_name_means_something_elsewhere_is_told_from_the_bundled_ones():
     meant = [name for name in theme.MEANINGS if name not in ("files", "wsgi", "asgi", "comparison")]
     bundled = {theme.MEANINGS[name] for name in ("files", "wsgi", "asgi")}
