@@ -25,6 +25,10 @@ EXPLAINED: Final = (
     "them."
 )
 BUSY: Final = "While load is under way no demo can be started."
+NO_LISTENER: Final = (
+    "No listener runs: the comparisons start servers of their own, every other demo needs a "
+    "listener. Start one on the page Servers."
+)
 
 DemoAnswer = tuple[Any, str]
 """As `forms.Answer`, with a link in it."""
@@ -74,11 +78,15 @@ def demo_menu(page: str, why_not: str) -> dmc.Popover:
     )
 
 
-def props(page: str, *, is_busy: bool) -> Props:
-    """Whether a demo can be started now: not while any load is under way."""
+def props(page: str, *, is_busy: bool, has_listener: bool) -> Props:
+    """Whether a demo can be started now: not while any load is under way.
+
+    Without a listener that runs it says which demos can.
+    """
+    hint = "" if has_listener else linked(NO_LISTENER)
     return {
         f"{page}-demos": {"disabled": is_busy},
-        f"{page}-demos-busy": {"children": BUSY if is_busy else ""},
+        f"{page}-demos-busy": {"children": BUSY if is_busy else hint},
     }
 
 

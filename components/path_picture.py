@@ -22,7 +22,14 @@ from servescope.figures import units
 from servescope.findings import PATH, Severity, findings, gathering
 from servescope.findings.finding import PATH_PANEL
 from servescope.findings.gathering import WINDOW_S
-from servescope.findings.path import WORKERS, link_of, most_held, stage_severities
+from servescope.findings.moment import NONE_RUNS_CODE
+from servescope.findings.path import (
+    PATH_UNKNOWN,
+    WORKERS,
+    link_of,
+    most_held,
+    stage_severities,
+)
 from servescope.findings.standing import is_of_nothing, standing
 from servescope.histogram import least_count
 from servescope.queries.path import KERNEL, QUEUE, TOGETHER, request_paths
@@ -31,12 +38,13 @@ from servescope.queries.span import moment as moment_span
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import dash_mantine_components as dmc
     from dash.development.base_component import Component
 
     from components.live import Props
+    from servescope.findings import Finding
     from servescope.queries.context import QueryContext
     from servescope.queries.path import PathStage, RequestPath, Workers
 
@@ -59,6 +67,9 @@ HELP: Final = (
     "marked stage has most requests in it at a time, for 0.1 s or longer."
 )
 MOST_DOTS: Final = 24
+NOT_MEASURED: Final = "not measured"
+_NOT_RUNNING: Final = {"listener-down", "listener-stopped", "not-listening", "stopped-port-taken"}
+"""Codes of findings by which the chosen listener does not run."""
 _FEW: Final = 0.1
 _BETWEEN: Final = "\u2002\n"
 """A line each where a stage is a column, a space where it is a row; as one element it is a third of
@@ -159,8 +170,13 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
         shown = [] if is_of_nothing(absent) else [html.P(told, className="dimmed")]
         return [*shown, html.Div(findings_list(absent, "/"), className="path-findings judged")]
     chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
-    found = standing(context, span, listener) if is_now and listener else []
-    found += findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)
+    found = standing(context, span, listener) if is_now else []
+    unknown = _without(found)
+    found += [
+        one
+        for one in findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)
+        if unknown == NOT_MEASURED or one.code != PATH_UNKNOWN
+    ]
     when = f"of the last {span.end - span.start} s" if is_now else "of the chosen moment"
     kinds = sorted({f"{one.kind}s" for one in chosen}, reverse=True)
     of = path.called or f"all {' and '.join(kinds) or 'listeners'} together"
@@ -169,8 +185,8 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
         html.P(_summary(path), className="path-summary dimmed"),
         html.Ol(
             [
-                _clients(path, where, is_now=is_now),
-                *_stages(path, chosen, where, is_now=is_now),
+                _clients(path, where, unknown, is_now=is_now),
+                *_stages(path, chosen, where, unknown, is_now=is_now),
             ],
             className="path",
             **attributes(aria_label=f"Path of a request: {of}, {when}"),
@@ -181,6 +197,14 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
         ),
         html.P(_ways_on(listener, where), className="path-links"),
     ]
+
+
+def _without(found: Iterable[Finding]) -> str:
+    """What stands in a box without a figure: that nobody could be measured, or that nothing was."""
+    codes = {one.code for one in found}
+    if NONE_RUNS_CODE in codes:
+        return "no listener runs"
+    return "does not run" if codes & _NOT_RUNNING else NOT_MEASURED
 
 
 def _summary(path: RequestPath) -> str:
@@ -206,7 +230,7 @@ def _is_measured(path: RequestPath) -> bool:
     return is_any or bool(path.requests) or path.connections.most is not None
 
 
-def _clients(path: RequestPath, where: str, *, is_now: bool) -> html.Li:
+def _clients(path: RequestPath, where: str, unknown: str, *, is_now: bool) -> html.Li:
     """Connections: how many are open, and of these left by their clients; new ones."""
     known = path.connections
     opened = _reading(known.newest, known.most, is_now=is_now)
@@ -221,7 +245,7 @@ def _clients(path: RequestPath, where: str, *, is_now: bool) -> html.Li:
     return html.Li(
         [
             _heading("Clients", "/ports", where),
-            _said("not measured" if opened is None else f"{opened} open"),
+            _said(unknown if opened is None else f"{opened} open"),
             html.Span(className="path-dots"),
             html.Span(_BETWEEN.join(lines), className="path-times"),
         ],
@@ -231,7 +255,7 @@ def _clients(path: RequestPath, where: str, *, is_now: bool) -> html.Li:
 
 
 def _stages(
-    path: RequestPath, chosen: Sequence[RequestPath], where: str, *, is_now: bool
+    path: RequestPath, chosen: Sequence[RequestPath], where: str, unknown: str, *, is_now: bool
 ) -> list[html.Li]:
     """The stages of a path, which is that of all the `chosen` together."""
     states = stage_severities(chosen)
@@ -248,9 +272,12 @@ def _stages(
                 [
                     _heading(title, link_of(name, path.listener), where),
                     *(
-                        _workers(path.workers)
+                        _workers(path.workers, unknown)
                         if name == WORKERS
-                        else [*_fill(path, name, stage, is_now=is_now), _times(path, stage)]
+                        else [
+                            *_fill(path, name, stage, unknown, is_now=is_now),
+                            _times(path, stage),
+                        ]
                     ),
                     html.Strong(mark, className="path-mark") if mark else None,
                     html.Span(f" State: {_SAID[state]}.", className="visually-hidden")
@@ -275,10 +302,12 @@ def _way(title: str, link: str, where: str) -> dcc.Link:
     return dcc.Link(title, href=below_prefix(path) + (f"?{text}" if text else ""))
 
 
-def _fill(path: RequestPath, name: str, stage: PathStage | None, *, is_now: bool) -> list[Any]:
+def _fill(
+    path: RequestPath, name: str, stage: PathStage | None, unknown: str, *, is_now: bool
+) -> list[Any]:
     """How many requests are in a stage, as a text and drawn: of a capacity, or one by one."""
     if stage is None:
-        told = "none: a loop calls the app" if path.workers.loops else "not measured"
+        told = "none: a loop calls the app" if path.workers.loops else unknown
         return [_said(told), html.Span(className="path-dots")]
     capacity = stage.capacity
     text = _reading(stage.newest_waiting, stage.most_waiting, is_now=is_now)
@@ -288,7 +317,7 @@ def _fill(path: RequestPath, name: str, stage: PathStage | None, *, is_now: bool
             return [_said(f"{text} of {capacity:,.0f} waiting"), _bar(waiting / capacity)]
         return [_said(f"{text} waiting"), _dots(waiting)]
     if stage.occupancy is None:
-        return [_said("not measured"), html.Span(className="path-dots")]
+        return [_said(unknown), html.Span(className="path-dots")]
     return [_said(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
 
 
@@ -305,7 +334,7 @@ def _reading(newest: float | None, most: float | None, *, is_now: bool) -> str |
     return f"{value:,.0f}" if is_now or not round(value) else f"up to {value:,.0f}"
 
 
-def _workers(workers: Workers) -> list[Any]:
+def _workers(workers: Workers, unknown: str) -> list[Any]:
     said: list[Any] = []
     busy = workers.busy_threads
     if workers.threads and busy is not None:
@@ -322,7 +351,7 @@ def _workers(workers: Workers) -> list[Any]:
         said.append(html.Span(text) if said else _said(text))
         if len(said) == 1:
             said.append(_dots(on_loop or 0.0))
-    return said or [_said("not measured"), html.Span(className="path-dots")]
+    return said or [_said(unknown), html.Span(className="path-dots")]
 
 
 def _bar(ratio: float) -> html.Span:

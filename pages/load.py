@@ -34,6 +34,7 @@ from servescope.findings.standing import standing
 from servescope.histogram import least_count
 from servescope.queries import host, load, ports, traffic
 from servescope.queries.active_load import is_load_active
+from servescope.records.listeners import ListenerState
 
 if TYPE_CHECKING:
     from components.page_links import Linked
@@ -141,6 +142,9 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
     listeners, apps = context.process.listeners(), traffic.recorded_names(context.process.home)
+    has_listener = any(
+        one.state is ListenerState.RUNNING for one in listeners if not one.is_temporary
+    )
     hosts = dashboard().settings.load_hosts
     aims = load_form.aims(choices(listeners), apps, hosts)
     empty = NONE_YET if fixed is None else "No load run ended in this span."
@@ -165,7 +169,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
         **capacity.props(context, aims, is_busy=is_busy),
         **verdicts.props(context, aims, is_busy=is_busy),
-        **load_demos.props("load", is_busy=is_busy),
+        **load_demos.props("load", is_busy=is_busy, has_listener=has_listener),
     }
 
 

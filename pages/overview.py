@@ -30,7 +30,7 @@ from servescope.findings import findings, gathering, thresholds
 from servescope.findings.connections import left_connections
 from servescope.findings.evidence import HostEvidence, TotalsEvidence
 from servescope.findings.finding import most_urgent
-from servescope.findings.moment import is_measured
+from servescope.findings.moment import NONE_RUNS_CODE, is_measured
 from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import fleet, host, latency, ports, traffic
 from servescope.queries.active_load import is_load_active
@@ -79,6 +79,8 @@ LOAD_AVERAGE: Final = (
 )
 RECLAIMED: Final = "Caches that the kernel gives back when a program needs memory are not counted."
 NOT_MEASURED: Final = "not measured"
+NONE_RUNS: Final = "no listener runs"
+START_HINT: Final = "No listener runs: start one on the page Servers."
 SOON: Final = "One to a listener above shows a second or two later."
 
 GRAPHS: Final = (
@@ -159,7 +161,7 @@ CARDS: Final = (
 )
 
 JUDGED_BY: Final = {
-    "requests": {"answers-to-nobody"},
+    "requests": {NONE_RUNS_CODE, "answers-to-nobody"},
     "errors": {"server-errors", "answers-to-nobody", "no-answer"},
     "connections": {"clients-left", "turned-away", "connection-limit"},
     "queue": {"accept-queue"},
@@ -168,6 +170,9 @@ JUDGED_BY: Final = {
 
 The other cards tell one figure of all listeners, or of the host, which has a threshold.
 """
+
+_OF_LISTENERS: Final = {"requests", "errors", "p95", "p99", "connections", "queue"}
+"""The cards that have nothing to tell while no listener runs."""
 
 PATH: Final = PathPicture("overview")
 
@@ -188,18 +193,23 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-fleet": {"children": fleet_table(hosts)},
             "overview-verdict": {"children": verdict(found, "/", moment=moment_query(evidence))},
             "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
-            "overview-start": {"display": "none" if is_busy else "block"},
+            "overview-start": {
+                "display": "none" if is_busy else "block",
+                "disabled": bool(why_not()) or not runs,
+            },
+            "overview-start-hint": {"style": HIDDEN if runs or is_busy or why_not() else INLINE},
             "first-visit-idle": {"style": INLINE if runs and not is_busy else HIDDEN},
             "first-visit-none": {"style": HIDDEN if runs or is_busy else INLINE},
             "first-visit-busy": {"style": INLINE if is_busy else HIDDEN},
         }
-        | load_demos.props("overview", is_busy=is_busy)
+        | load_demos.props("overview", is_busy=is_busy, has_listener=runs)
     )
 
 
 def _cards(evidence: Evidence, found: Sequence[Finding]) -> Props:
     """The cards of the evidence, coloured by what was `found` in it."""
     judgements = [*found, *left_connections(evidence)]
+    is_without = any(one.code == NONE_RUNS_CODE for one in found)
     is_unknown = evidence.is_past and not is_measured(evidence)  # then no request is not zero
     now = TotalsEvidence() if is_unknown else evidence.totals or TotalsEvidence()
     host = evidence.host or HostEvidence()
@@ -256,9 +266,10 @@ def _cards(evidence: Evidence, found: Sequence[Finding]) -> Props:
         if not of_card and threshold:
             state = card_state(threshold, judged)
         bound = units.at_least(value) if unit == "s" else ""
-        props |= stat(
-            name, value, unit, bound=bound, state=state, note=NOT_MEASURED if is_missing else note
-        )
+        said = NOT_MEASURED if is_missing else note
+        if is_without and not value and name in _OF_LISTENERS:
+            said = NONE_RUNS
+        props |= stat(name, value, unit, bound=bound, state=state, note=said)
     return props
 
 
@@ -425,6 +436,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
     can_open = any(reach(one, visitor).href for one in access.context().process.listeners())
     start = action_bar(
         forms.answer_place("overview-answer", reason),
+        html.Span(linked(START_HINT), id="overview-start-hint", className="dimmed", style=HIDDEN),
         dmc.Button("Start demo load", id="overview-start", disabled=bool(reason)),
     )
     return panels.page_frame(

@@ -32,6 +32,9 @@ SERVER_ERRORS_CLASS: Final = "5xx"
 NO_SUCH_LISTENER: Final = "no-such-listener"
 """The code of the finding that nothing is and was of a name: nothing else can be said of it."""
 
+NONE_RUNS_CODE: Final = "none-runs"
+"""The code of the finding that no listener runs: there is nothing to measure then."""
+
 _ALL_BUT: Final = 0.05
 """Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
 
@@ -116,7 +119,7 @@ def listener_states(evidence: Evidence) -> Iterator[Finding]:
 
 
 def none_runs(evidence: Evidence) -> Iterator[Finding]:
-    """That people have stopped all listeners that could run: nothing is wrong, nor is it well.
+    """That people have stopped all listeners that could run: whoever asks gets no answer.
 
     Those that should run and do not have a finding of their own. An app under another server that
     records here answers, too.
@@ -130,7 +133,7 @@ def none_runs(evidence: Evidence) -> Iterator[Finding]:
     told = f"No listener runs ({', '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} "
     told += "stopped): nobody answers requests."
     running = Figure("listeners that run", 0)
-    yield Finding(Severity.NOTE, "none-runs", "listeners", told, (running,), "/servers")
+    yield Finding(Severity.BAD, NONE_RUNS_CODE, "listeners", told, (running,), "/servers")
 
 
 def _stopped(evidence: Evidence) -> Iterator[ListenerEvidence]:

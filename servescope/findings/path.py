@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 APP: Final = "app"
 BODY: Final = "body"
 WRITE: Final = "write"
+PATH_UNKNOWN: Final = "path-unknown"
+"""The code of the finding that nothing was measured."""
+
 WORKERS: Final = "workers"
 """The threads or loops: no stage of its own, and the reason of the waits before it."""
 
@@ -134,7 +137,7 @@ def _none_held(evidence: Evidence) -> Finding:
     elif any(stage.is_measured for path in paths for stage in path.stages):
         told = f"No request ended, and no stage {verb('holds')} any back."
     else:
-        state, code = Severity.UNKNOWN, "path-unknown"
+        state, code = Severity.UNKNOWN, PATH_UNKNOWN
         told = f"Nothing was measured of the path of requests {when(evidence)}."
     figures = (Figure("requests that ended", requests, "{request}"),)
     return Finding(state, code, "requests", told, figures, "/latency")

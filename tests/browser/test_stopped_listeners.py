@@ -191,10 +191,10 @@ def test_a_first_visitor_is_led_to_what_can_be_tried(open_fresh_page, dashboard)
             "Try first: start a listener on the page Servers, as none runs."
         ).wait_for()
         assert "Start demo load" not in told.inner_text()
-        opened.page.get_by_role("button", name="Start demo load").click()
-        answer = opened.page.locator("#overview-answer")
-        answer.get_by_text("is stopped, not running; start it on the page").wait_for()
-        answer.get_by_role("link", name="Servers").click()
+        assert opened.page.get_by_role("button", name="Start demo load").is_disabled()
+        hint = opened.page.locator("#overview-start-hint")
+        hint.get_by_text("No listener runs: start one on the page Servers.").wait_for()
+        hint.get_by_role("link", name="Servers").click()
         opened.page.get_by_role("heading", name="Servers").wait_for()
         opened.open("/")
     told.get_by_text("press Start demo load").wait_for()
@@ -312,3 +312,18 @@ def test_no_advice_leads_to_a_listener_while_none_runs(open_page):
     for graph in ("ports-queues", "ports-inside"):
         note = f"document.querySelector('#{graph} .live-graph-note').textContent"
         opened.until(f"told => {note} === told", "No listener was measured in this span.")
+
+
+@pytest.mark.usefixtures("none_runs")
+def test_the_overview_offers_no_load_without_a_listener_and_says_which_demos_go(open_page):
+    opened = open_page("/")
+    opened.until("document.getElementById('overview-start').disabled")
+    hint = opened.page.locator("#overview-start-hint")
+    assert hint.inner_text() == "No listener runs: start one on the page Servers."
+    assert hint.get_by_role("link", name="Servers").get_attribute("href") == "/servers"
+    opened.page.get_by_text("Try a demo", exact=True).click()
+    told = opened.page.locator("#overview-demos-busy").filter(has_text="No listener runs")
+    assert "the comparisons start servers of their own" in told.inner_text()
+    assert said(opened, ".path-findings", "none-runs") == f"{NONE_RUNS} See Servers"
+    first = opened.page.locator("#overview-verdict .finding").first
+    assert first.get_attribute("data-code") == "none-runs"

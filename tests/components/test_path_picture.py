@@ -1,15 +1,16 @@
 """The picture says what is known of each stage, and that the rest is not."""
 
+import time
 from dataclasses import replace
 
 import pytest
 from dash import html
 
-from components.path_picture import picture
+from components.path_picture import NAMES, picture
 from servescope import catalog
 from servescope.histogram import count
 from servescope.queries.span import Span
-from servescope.records.listeners import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
 from servescope.store.base import Frame, HistogramDelta
 from tests.components.conftest import START, key, requests_key
 from tests.components.test_parts import texts
@@ -155,6 +156,31 @@ def test_nothing_recorded_is_not_zero(show):
         assert "not measured" in shown[name]
         assert "none ended" not in shown[name]
     assert shown["clients"] == "Clients not measured"
+
+
+@pytest.mark.parametrize(
+    ("listener", "code", "told"),
+    [
+        ("", "none-runs", "no listener runs"),
+        ("wsgi", "none-runs", "no listener runs"),
+        ("wsgi", "not-listening", "does not run"),
+    ],
+)
+def test_where_no_listener_runs_nothing_failed_to_be_measured(
+    context, running, record, listener, code, told
+):
+    now = int(time.time())
+    record(*(Frame(second, {}, {}, {}) for second in range(now - 5, now)))
+    stopped = replace(running, state=ListenerState.STOPPED)
+    other = replace(running, name="asgi", port=5556, wanted_port=5556)
+    others = [other] if code == "not-listening" else []
+    context.process.control.listeners.write_statuses([stopped, *others])
+    shown = html.Div(picture(context, Span(now - 5, now, 1), listener, is_now=True))
+    said = texts(shown)
+    assert said.count(told) == len(("clients", *NAMES))
+    assert not any("not measured" in one or "Nothing was measured" in one for one in said)
+    found = [part for part in shown._traverse() if hasattr(part, "data-code")]
+    assert [getattr(one, "data-code") for one in found] == [code]
 
 
 def test_a_listener_that_there_is_none(show):

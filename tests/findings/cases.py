@@ -130,14 +130,14 @@ MOMENTS: Final = {
             replace(SERVING, state=ListenerState.STOPPED),
             replace(LOOP, state=ListenerState.STOPPED),
         ),
-        {"none-runs": ("note", "No listener runs (wsgi, asgi are stopped): nobody answers")},
+        {"none-runs": ("bad", "No listener runs (wsgi, asgi are stopped): nobody answers")},
     ),
     "no listener runs on a busy host": Case(
         moment(
             replace(SERVING, state=ListenerState.STOPPED),
             host=replace(QUIET_HOST, cpu_utilization=0.95),
         ),
-        {"none-runs": ("note", "No listener runs (wsgi is stopped)"), "cpu": ("warn", "95 % busy")},
+        {"none-runs": ("bad", "No listener runs (wsgi is stopped)"), "cpu": ("warn", "95 % busy")},
     ),
     "one listener failed, and the other was stopped by a person": Case(
         moment(
@@ -146,7 +146,7 @@ MOMENTS: Final = {
         ),
         {
             "listener-down": ("bad", "Listener asgi does not run: port 8001 is taken."),
-            "none-runs": ("note", "No listener runs (wsgi is stopped): nobody answers requests."),
+            "none-runs": ("bad", "No listener runs (wsgi is stopped): nobody answers requests."),
         },
     ),
     "one listener starts, and the other was stopped by a person": Case(
@@ -329,7 +329,7 @@ MOMENTS: Final = {
                     "cut off when listener wsgi was stopped or restarted."
                 ),
             ),
-            "none-runs": ("note", "No listener runs (wsgi is stopped): nobody answers requests."),
+            "none-runs": ("bad", "No listener runs (wsgi is stopped): nobody answers requests."),
         },
     ),
     "one connection was closed before its answer": Case(
@@ -744,7 +744,7 @@ AT_PORTS: Final = {
         replace(STOPPED, port_holder="nginx (pid 12)"),
         expected={
             "stopped-port-taken": ("warn", "is stopped, and port 8001 is taken by nginx (pid 12)."),
-            "none-runs": ("note", "No listener runs (asgi is stopped): nobody answers requests."),
+            "none-runs": ("bad", "No listener runs (asgi is stopped): nobody answers requests."),
         },
     ),
     "ports: a stopped listener had any free port": ports(
@@ -757,7 +757,7 @@ AT_PORTS: Final = {
     ),
     "ports: all listeners are stopped that had any free port": ports(
         replace(STOPPED, port=0, port_holder=""),
-        expected={"none-runs": ("note", "No listener runs (asgi is stopped): nobody answers")},
+        expected={"none-runs": ("bad", "No listener runs (asgi is stopped): nobody answers")},
     ),
     "ports: a listener failed": ports(
         replace(LOOP, state=ListenerState.FAILED, message="port 8001 is held by nginx (pid 12)"),

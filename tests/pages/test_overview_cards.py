@@ -14,6 +14,7 @@ from servescope.findings.evidence import (
     ListenerEvidence,
     TotalsEvidence,
 )
+from servescope.records.listeners import ListenerState
 from tests.page_files import live_pages
 
 
@@ -148,6 +149,11 @@ def test_no_line_of_a_note_ends_between_a_number_and_its_unit():
             TotalsEvidence(0, 0, 0, accept_queue_depth=20, accept_backlog=100),
             {"queue": "bad"},  # the deepest one is of another port, and has room
         ),
+        (
+            ListenerEvidence("wsgi", state=ListenerState.STOPPED),
+            TotalsEvidence(0, 0, 0),
+            {"requests": "bad"},
+        ),
         (ListenerEvidence("wsgi", requests=200), TotalsEvidence(200, 0, 0), {}),
     ],
 )
@@ -162,3 +168,18 @@ def test_a_card_has_the_colour_of_the_finding_that_judges_its_fact(app, listener
         if name.endswith("-note")
     }
     assert {name: state for name, state in states.items() if state} == coloured
+
+
+def test_while_no_listener_runs_the_cards_say_so_in_place_of_what_was_not_measured(app):
+    del app
+    live_pages()
+    stopped = ListenerEvidence("wsgi", state=ListenerState.STOPPED)
+    cards = sys.modules["pages.overview"]._cards
+    for totals in (TotalsEvidence(0, 0, 0), None):
+        evidence = Evidence(5, DashboardEvidence(0.4), [stopped], totals=totals)
+        props = cards(evidence, findings(evidence))
+        for name in ("requests", "errors", "p95", "p99", "connections", "queue"):
+            assert props[f"{name}-note"]["children"] == "no listener runs"
+    just_before = Evidence(5, DashboardEvidence(0.4), [stopped], totals=TotalsEvidence(40, 0, 0))
+    props = cards(just_before, findings(just_before))
+    assert "mean" in props["requests-note"]["children"]
