@@ -11,7 +11,7 @@
   const LABEL_PX = 10;
   const LABEL_PADDING_PX = 3; // above the graph: a line at its upper edge does not touch the label
   const SPAN_PADDING_PX = LABEL_PADDING_PX + 3; // Plotly's padding in a rectangle: at its own corner
-  const GAP_PX = 6; // between two labels
+  const GAP_PX = 14; // between two labels: less, and they read as one
   const NEAR_PX = 6; // so far from the cursor an event is told of
   const BESIDE_PX = 24; // events closer than this may share a label
   const MOST_NAMED = 4; // in one label
@@ -74,11 +74,13 @@
     ];
   }
 
+  const inShort = (text) => text.split(":")[0].replace(/^process \d+ /, "process ");
+
   // What a label may say of events that stand together, the most telling first: whatever it says is
   // of all of them.
   function textsOf(group) {
     const texts = [...new Set(group.map(([, , , text]) => text))];
-    if (group.length === 1) return [...new Set([texts[0], texts[0].split(":")[0]])];
+    if (group.length === 1) return [...new Set([texts[0], inShort(texts[0])])];
     const named = group.every(([kind]) => kind === LISTENER);
     const parts = named ? texts.map((text) => text.match(/^(\S+?)(:? .*)$/)) : [null];
     const changes = new Set(parts.map((part) => part?.[2]));
@@ -134,6 +136,22 @@
       return groups.push({ members, way: null });
     }
 
+    // A place for a label that has none where a run's label stands: this one goes to the other corner.
+    function placeBesideRun(members) {
+      for (const run of groups.slice(0, runs)) {
+        const kept = run.way;
+        run.way = null;
+        for (const way of waysFor(run.members, [kept.text])) {
+          run.way = way;
+          const [own] = waysFor(members, shortest(members));
+          if (own) return own;
+          run.way = null;
+        }
+        run.way = kept;
+      }
+      return null;
+    }
+
     const clusters = [];
     for (const event of events.filter(([kind]) => kind !== RUN)) {
       const before = clusters[clusters.length - 1];
@@ -143,9 +161,9 @@
     const runs = groups.length;
     for (const members of clusters) {
       const before = groups.length > runs ? groups[groups.length - 1] : null;
-      const [way] = waysFor(members, shortest(members));
+      const way = waysFor(members, shortest(members))[0] || placeBesideRun(members);
       if (!way && before && isBeside(before, place(members[0]))) placeBeside(before, members);
-      else groups.push({ members, way: way || null });
+      else groups.push({ members, way });
     }
     for (const group of groups) {
       const short = group.way;

@@ -61,6 +61,8 @@ LABELS = """id => {
         texts: labels.map(label => label.textContent),
         cut: boxes.filter(cut).map(told),
         overlap: boxes.filter((a, i) => boxes.some((b, j) => i < j && over(a, b))).length,
+        gap: Math.min(...boxes.flatMap(a => boxes.filter(b => b !== a && b.left >= a.left)
+            .map(b => b.left - a.right))),
         struck: boxes.filter(label => lines.some(line => over(label, line))).length,
     };
 }"""
@@ -516,6 +518,29 @@ def test_a_label_makes_room_for_the_next_one(open_page, asked):
         f"id => ({LABELS})(id).texts.join('; ') === 'process 5 started, asgi started; 2 events'",
         "host-cpu",
     )
+
+
+@pytest.mark.parametrize(
+    ("begins", "label"),
+    [(0.5, "process 12345 started"), (0.22, "process started"), (0.12, "process 12345 started")],
+    ids=["far", "near", "beside it"],
+)
+def test_the_start_before_a_run_has_a_label_apart_from_that_of_the_run(
+    open_page, asked, begins, label
+):
+    begin = int(time.time()) - 1_000 * next(NUMBERS)
+    run = Event(EventKind.LOAD_RUN, begin + 100 * begins, "run 9: 200 req/s on wsgi", begin + 90.0)
+    with closing(asked.control) as control:
+        control.events.add(Event(EventKind.LEADER, begin + 0.1, "process 12345 started"))
+        control.events.add(run)
+    opened = open_page(f"/host?from={begin}&to={begin + 100}").wait_drawn("host-cpu")
+    opened.until(
+        f"([id, wanted]) => ({LABELS})(id).texts.toSorted().join('; ') === wanted",
+        ["host-cpu", f"{label}; {run.text}"],
+    )
+    found = opened.page.evaluate(LABELS, "host-cpu")
+    assert (found["cut"], found["struck"]) == ([], 0), found
+    assert found["gap"] > 12, "nearer to each other they read as one"
 
 
 def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, asked):
