@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 from servescope.records.colour_places import BUNDLED, COLOURS, suggested_place
 
@@ -35,7 +36,7 @@ GREY: Final = "#868e96"
 RED: Final = "#e93a3a"
 
 SERIES: Final = (BLUE, AMBER, TEAL, VIOLET, SKY, ORANGE, PINK, NAVY)
-"""For names without a meaning of their own, in order; after these they repeat dashed."""
+"""For names without a meaning of their own; after these they repeat dashed."""
 
 NAMED: Final = (
     AMBER,
@@ -88,14 +89,31 @@ MEANINGS: Final = {
     "lowest": TEAL,
     "GET": BLUE,
     "POST": AMBER,
+    "HEAD": SKY,
+    "PUT": TEAL,
+    "PATCH": VIOLET,
+    "DELETE": PINK,
+    "OPTIONS": NAVY,
+    "CONNECT": ORANGE,
+    "TRACE": NAMED[6],
+    "other method, or none read": GREY,
     "generator: failed": RED,
     "generator: finished": BLUE,
     "server: answered": TEAL,
     "server: client gone": GREY,
     "established": BLUE,
+    "syn_received": TEAL,
+    "fin_wait_1": VIOLET,
+    "fin_wait_2": SKY,
     "close_wait": ORANGE,
+    "last_ack": PINK,
+    "closing": NAVY,
     "time_wait": GREY,
     "listen": TEAL,
+    "lo": GREY,
+    "dashboard": BLUE,
+    "load": AMBER,  # the first word of the load generator's lines
+    "served": TEAL,  # and of those of a served app
 }
 _LISTENERS: Final = (*BUNDLED, "comparison")
 """Those whose colour is a meaning: to a listener that somebody calls `app` no other one is."""
@@ -128,13 +146,32 @@ class Style:
 
 
 def by_meaning(names: Sequence[str]) -> list[Style]:
-    """A fixed colour for a name that has a meaning; for any other the next that is still free."""
-    taken = {MEANINGS[name] for name in names if name in MEANINGS}
-    free = _series([colour for colour in SERIES if colour not in taken] or SERIES)
-    return [
-        Style(MEANINGS[name], area=_AREAS.get(name, "")) if name in MEANINGS else next(free)
-        for name in names
-    ]
+    """A fixed colour for a name that has a meaning, for any other the one that it suggests.
+
+    So no line changes its colour when others come or go. Two that share one differ by their dashes;
+    those with a meaning have none.
+    """
+    meant = {
+        name: Style(MEANINGS[name], area=_AREAS.get(name, "")) for name in names if name in MEANINGS
+    }
+    others = [name for name in names if name not in meant]
+    told = _told_apart(
+        [(style.colour, 0) for style in meant.values()] + [_suggested(name) for name in others]
+    )
+    style_of = dict(zip(others, told[len(meant) :], strict=True)) | meant
+    return [style_of[name] for name in names]
+
+
+def _suggested(name: str) -> tuple[str, int]:
+    """The colour that a name suggests, and how often all colours were given before.
+
+    Names that differ in the number at their end, such as `core 0` and `core 1`, have neighbouring
+    ones.
+    """
+    stem = name.rstrip("0123456789")
+    number = int(name[len(stem) :] or 0)
+    colour = SERIES[(crc32(stem.encode()) + number) % len(SERIES)]
+    return colour, number // len(SERIES) if number < _MOST_NUMBERED else 0
 
 
 def by_name(names: Sequence[str]) -> list[Style]:
@@ -233,6 +270,7 @@ def _in_pairs(
 
 _DASHES: Final = ("solid", "dot", "dash", "longdash", "dashdot")
 _BROKEN: Final = ("dash", "dot", "longdash", "dashdot")
+_MOST_NUMBERED: Final = len(SERIES) * len(_DASHES)
 _LONG_FORMS: Final = {"solid": "longdash", "dot": "dashdot", "dash": "longdashdot"}
 
 

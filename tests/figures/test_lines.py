@@ -3,13 +3,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot, first_word
 from servescope.histogram import EXACT_FROM
 from servescope.queries import traffic
-from servescope.queries.request_words import NO_ANSWER
+from servescope.queries.request_words import NO_ANSWER, OTHER_METHOD
 from servescope.queries.rows import Lines
+from servescope.request_fields import Method
+from servescope.sampling.tcp_sockets import SERVER_SIDE_STATES
 
 NAN = float("nan")
 
@@ -148,6 +152,51 @@ def test_names_without_a_meaning_keep_apart_from_those_with_one(names):
         for name, style in zip(names, styles, strict=True)
         if name in theme.MEANINGS
     )
+
+
+INTERFACES = ("lo receive", "lo transmit", "eth0 receive", "eth0 transmit", "eth1 receive")
+CORES = tuple(f"core {number}" for number in range(6))
+PROCESSES = ("dashboard", "dashboard highest", "load generator", "served app", "served app highest")
+STATES = tuple(state.name.lower() for state in SERVER_SIDE_STATES)
+METHODS = (*(method.name for method in Method if method.value), OTHER_METHOD)
+
+
+@pytest.mark.parametrize(
+    ("styles", "names"),
+    [
+        pytest.param(theme.paired((" receive", "dot")), INTERFACES, id="interfaces"),
+        pytest.param(theme.paired((" highest", "dot")), PROCESSES, id="processes"),
+        pytest.param(theme.by_meaning, CORES, id="cores"),
+        pytest.param(theme.by_meaning, STATES, id="states of connections"),
+        pytest.param(theme.by_meaning, METHODS, id="methods"),
+        pytest.param(theme.by_name, ("/", "/slow", "/api/notes/{id}", "all others"), id="routes"),
+        pytest.param(theme.by_status, ("101", "200", "404", "500", "client gone"), id="statuses"),
+    ],
+)
+def test_a_line_keeps_its_colour_when_others_come_and_go(styles, names):
+    """A core, an interface, a process, a route: of all that a graph may ever have together."""
+    together = dict(zip(names, styles(names), strict=True))
+    for count in range(1, len(names)):
+        for some in itertools.combinations(names, count):
+            assert dict(zip(some, styles(some), strict=True)) == {
+                name: together[name] for name in some
+            }
+    assert len(set(together.values())) == len(names)
+
+
+def test_every_line_of_a_kind_that_is_known_has_a_meaning():
+    assert theme.MEANINGS.keys() >= {*STATES, *METHODS}
+    for names in (STATES, METHODS):
+        colours = [theme.MEANINGS[name] for name in names]
+        assert len(set(colours)) == len(colours)
+
+
+@given(st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=12), st.data())
+def test_names_that_nobody_knows_keep_their_colours_too(names, data):
+    together = dict(zip(names, theme.by_meaning(names), strict=True))
+    some = data.draw(st.lists(st.sampled_from(names), unique=True)) if names else []
+    for name, style in zip(some, theme.by_meaning(some), strict=True):
+        assert style.colour == together[name].colour
 
 
 def test_where_meanings_take_all_colours_the_others_repeat_them_apart():
