@@ -173,9 +173,10 @@
   }
 
   // In a unit and whole parts of it, `2 min 13 s`, as `servescope/figures/units.py` says them. With
-  // Math.floor for `round` a length that is not whole never reads as the whole one.
-  function lengthText(seconds, round = Math.round) {
-    if (seconds < IN_PARTS_FROM_S) return `${seconds} s`;
+  // Math.floor for `round` a length that is not whole never reads as the whole one. In parts from
+  // `from` seconds on: from a minute on beside another length in minutes.
+  function lengthText(seconds, round = Math.round, from = IN_PARTS_FROM_S) {
+    if (seconds < from) return `${seconds} s`;
     const [, unit, part] = LENGTHS.find(([limit]) => seconds < limit);
     const parts = round(seconds / UNITS_S[part]);
     const inWhole = UNITS_S[unit] / UNITS_S[part];

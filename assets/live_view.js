@@ -12,6 +12,7 @@
   const COMPARISONS = ["before", "yesterday"];
   const NOTHING = " "; // a choice needs a value: this host, no comparison
   const SHORTEST_S = 5;
+  const MINUTE_S = 60;
   const HOUR_S = 3600;
   const DAY_S = 86400;
   const LONGEST_S = 3652 * DAY_S;
@@ -318,8 +319,12 @@
     if (!facts.begins) return "";
     const said = `${before}The data begins at ${momentText(facts.begins)}`;
     if (!isRecordedInPart()) return `${said}.`;
-    const there = clock.lengthText(facts.bounds[1] - facts.begins, Math.floor);
-    return `${said}: ${there} of ${clock.lengthText(clock.lengthOf(view.last))} so far.`;
+    const length = (seconds) => clock.lengthText(seconds, Math.floor, MINUTE_S);
+    const there = facts.bounds[1] - facts.begins;
+    const [drawn, asked] = [span[1] - span[0], clock.lengthOf(view.last)];
+    const isShort = there < MINUTE_S && there < drawn && drawn < asked;
+    const why = isShort ? ` Graphs show ${length(drawn)} at least.` : "";
+    return `${said}: ${length(there)} of ${length(asked)} so far.${why}`;
   }
 
   function comparedText(before) {

@@ -88,10 +88,11 @@ MOMENTS = """() => {
 }"""
 
 
-SO_FAR = """() => Object.fromEntries([119, 293, 299].map(recorded => {
+SO_FAR = """() => Object.fromEntries([15, 60, 119, 293, 299].map(recorded => {
     const end = Math.floor(Date.now() / 1000);
     const begins = end - recorded;
-    servescope.view.setSpan([begins, end], { begins, bounds: [begins, end] });
+    const drawn = Math.min(begins, end - 60);
+    servescope.view.setSpan([drawn, end], { begins, bounds: [begins, end] });
     return [recorded, document.getElementById('span-text').textContent.split(': ').at(-1)];
 }))"""
 """How much of the range the bar says there is, by how many seconds are recorded; live, 5 min."""
@@ -126,7 +127,9 @@ def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_
     opened.until(so_far)
     (told,) = re.findall(r"begins at (\d\d:\d\d:\d\d)", opened.page.evaluate(begins))
     assert opened.page.evaluate(SO_FAR) == {
-        "119": "119 s of 5 min so far.",
+        "15": "15 s of 5 min so far. Graphs show 1 min at least.",
+        "60": "1 min of 5 min so far.",
+        "119": "1 min 59 s of 5 min so far.",
         "293": "4 min 53 s of 5 min so far.",
         "299": "4 min 59 s of 5 min so far.",
     }, "a part is never as long as the whole"
