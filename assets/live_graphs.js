@@ -172,6 +172,8 @@
   const isIdle = (entry) =>
     Boolean(entry.layout.meta?.of_events) && entry.data.every((trace) => !valuesOf(trace).some(Boolean));
 
+  const isBlank = (entry) => isEmpty(entry) || isIdle(entry);
+
   // The areas under a stacked line, without outline and hover. Plotly joins the filled pieces on
   // both sides of a gap: so the area goes down to zero at its edges.
   function areaUnder(trace, y) {
@@ -330,6 +332,10 @@
     }
     // Nobody has half a connection. From there on Plotly's own ticks are whole numbers.
     if (entry.layout.meta?.whole && mostOf(entry) < FEW_COUNTS) layout.yaxis.dtick = 1;
+    // Of nothing there is no other value: 4 B would be Plotly's.
+    if (isBlank(entry) && layout.yaxis.type !== "log" && !layout.yaxis.range) {
+      Object.assign(layout.yaxis, { tickmode: "array", tickvals: [0] });
+    }
     if (coarsePointer.matches) layout.dragmode = false; // a finger on a graph scrolls the page
     return layout;
   }
@@ -354,10 +360,10 @@
     const triangles = linesOf(entry).flatMap(scope.bounds.marks);
     window.Plotly.react(entry.plot, [...earlierOf(entry), ...traces, ...triangles], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
-    const isBlank = isEmpty(entry) || isIdle(entry);
-    if (isBlank) scope.plainHtml.show(entry.note, noteOf(entry));
-    if (isBlank) entry.note.style.left = `${entry.plot._fullLayout._size.l + NOTE_GAP_PX}px`;
-    entry.host.dataset.state = isBlank ? "empty" : "drawn";
+    const isNothing = isBlank(entry);
+    if (isNothing) scope.plainHtml.show(entry.note, noteOf(entry));
+    if (isNothing) entry.note.style.left = `${entry.plot._fullLayout._size.l + NOTE_GAP_PX}px`;
+    entry.host.dataset.state = isNothing ? "empty" : "drawn";
     scope.cursor.drawn(entry);
     jumpTo(entry);
   }

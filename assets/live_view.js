@@ -322,7 +322,7 @@
     const length = (seconds) => clock.lengthText(seconds, Math.floor, MINUTE_S);
     const there = facts.bounds[1] - facts.begins;
     const [drawn, asked] = [span[1] - span[0], clock.lengthOf(view.last)];
-    const isShort = there < MINUTE_S && there < drawn && drawn < asked;
+    const isShort = there < MINUTE_S && there < drawn && drawn < asked && !phone.matches; // two rows there
     const why = isShort ? ` Graphs show ${length(drawn)} at least.` : "";
     return `${said}: ${length(there)} of ${length(asked)} so far.${why}`;
   }

@@ -26,7 +26,7 @@ _MS: Final = 1000
 _ROWS: Final = BUCKETS // FOLD + 1
 _OPEN: Final = _ROWS - 1
 _EMPTY_LOW_S: Final = 1e-4
-_EMPTY_HIGH_S: Final = 1.0
+_EMPTY_HIGH_S: Final = 0.1  # as of percentiles without a request, beside it
 _COLOURS: Final = [
     [0.0, "rgba(51,154,240,0.16)"],
     [0.02, "rgba(51,154,240,0.45)"],

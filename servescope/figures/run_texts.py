@@ -133,9 +133,10 @@ def schedule_text(scenario: Scenario) -> str:
             source = f" of {schedule.source}" if schedule.source else ""
             told = f"recorded arrivals{source} {times}, for {seconds}"
         case Users():
-            think = units.text(schedule.think_seconds, "s")
+            think = f"with {units.text(schedule.think_seconds, 's')}"
             told = (
-                f"closed model, {counted(schedule.users, 'user')} with {think} between an answer "
+                f"closed model, {counted(schedule.users, 'user')} "
+                f"{think if schedule.think_seconds else 'without a pause'} between an answer "
                 f"and the next request, for {seconds}"
             )
     return told

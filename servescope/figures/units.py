@@ -100,10 +100,10 @@ class Scale:
     least: float = 0.0
 
 
+_MS: Final = Scale(1e3, "ms", 0.9995e-3)  # from there on 1,000 µs would be read
 _DURATIONS: Final = (
-    Scale(1e3, "ms"),  # of nothing
-    Scale(1e6, "µs", 1e-12),
-    Scale(1e3, "ms", 0.9995e-3),  # from there on 1,000 µs would be read
+    Scale(1e6, "µs"),
+    _MS,
     Scale(1.0, "s", 0.9995),
     Scale(1 / 60, "min", _IN_PARTS_FROM_S),
     Scale(1 / 3600, "h", 3597.0),
@@ -316,7 +316,12 @@ def scale_for(unit: str, largest: float) -> Scale:
 
 
 def axis_scale(unit: str, largest: float) -> Scale:
-    """The scale of values from zero to `largest` that are read beside each other, in `unit`."""
+    """The scale of values from zero to `largest` that are read beside each other, in `unit`.
+
+    An axis without durations is in ms. One that is 0 alone reads in µs: it is less than any other.
+    """
+    if unit == "s" and not largest:
+        return _MS
     if unit == "s" and largest < _MINUTES_FROM_S:
         largest = min(largest, _SECOND[0])
     return scale_for(unit, largest)

@@ -17,6 +17,11 @@ LEGEND = """id => Object.fromEntries(
         .map(item => [item.dataset.name, item.querySelector("b").textContent]))"""
 
 
+TICKS = (
+    """id => [...document.querySelectorAll(`#${id} .ytick text`)].map(tick => tick.textContent)"""
+)
+
+
 def test_before_the_first_request_a_rate_is_0_a_duration_nothing_and_a_note_says_why(open_page):
     # The first test of the file: nobody has asked anything yet.
     opened = open_page("/").wait_drawn("overview-requests", "overview-latency")
@@ -32,6 +37,11 @@ def test_before_the_first_request_a_rate_is_0_a_duration_nothing_and_a_note_says
     lines = ["generator: finished", "generator: failed", "server: answered"]
     assert opened.page.evaluate(LEGEND, "load-rates") == dict.fromkeys(lines, "0 req/s")
     opened.page.locator("#load-rates .live-graph-note").get_by_text("No load in this").wait_for()
+    assert opened.page.evaluate(TICKS, "load-rates") == ["0"], "4 is no rate that there was"
+    opened.open("/latency").wait_drawn("latency-stages", "latency-heat")
+    assert opened.page.evaluate(TICKS, "latency-stages") == ["0"]
+    assert opened.page.evaluate(TICKS, "latency-distribution") == ["0"]
+    assert opened.page.evaluate(TICKS, "latency-heat") == ["0.1 ms", "1 ms", "10 ms", "100 ms"]
 
 
 def test_two_lines_until_they_are_dismissed_for_good(open_page):

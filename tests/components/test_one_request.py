@@ -76,7 +76,7 @@ def test_what_the_recorder_of_an_app_does_not_measure_is_no_zero():
     around = replace(USUAL, unmeasured=frozenset({"queue"}))
     told = texts(one_request.time_panel(row, around))
     assert told[told.index("queue") + 1] == "not measured"
-    assert told[told.index("body") + 1] == "0 ms"
+    assert told[told.index("body") + 1] == "0 µs"
 
 
 def test_a_request_that_has_no_like_says_so():

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,6 +74,7 @@ def test_an_empty_heatmap_still_has_an_axis():
     figure = plot.figure(rows, plot.shape(rows))
     assert cells(figure).sum() == 0
     assert figure["data"][0]["y"][0] < 0.001 < figure["data"][0]["y"][-1]
+    assert [10**edge for edge in figure["layout"]["yaxis"]["range"]] == pytest.approx([1e-4, 0.1])
 
 
 def test_rows_are_pairs_of_buckets_but_for_the_two_without_an_end():

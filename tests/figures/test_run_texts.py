@@ -56,7 +56,7 @@ from servescope.records.scenarios import (
         ),
         (
             Users(1, 0, 60),
-            "closed model, 1 user with 0 ms between an answer and the next request, for 60 s",
+            "closed model, 1 user without a pause between an answer and the next request, for 60 s",
         ),
     ],
     ids=lambda value: getattr(value, "kind", ""),

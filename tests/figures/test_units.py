@@ -16,7 +16,7 @@ from servescope.figures.units import NOTHING, length, rounded, scale_for, text
         (None, "s", NOTHING),
         (math.nan, "By", NOTHING),
         (math.inf, "{request}/s", NOTHING),
-        (0.0, "s", "0 ms"),
+        (0.0, "s", "0 µs"),
         (0.00042, "s", "420 µs"),
         (0.0000083, "s", "8.3 µs"),
         (0.0009994, "s", "999 µs"),
@@ -127,6 +127,7 @@ def test_a_value_alone_has_the_unit_that_an_axis_up_to_it_has(value, unit):
         pytest.param([0.02, 10_800.0], ["0.02 s", "10,800 s"], id="of a handshake and a life"),
         pytest.param([0.0, 2.0], ["0 s", "2 s"], id="of nothing and something"),
         pytest.param([None, math.nan], [NOTHING, NOTHING], id="of none"),
+        pytest.param([0.0], ["0 ms"], id="an axis of nothing"),
     ],
 )
 def test_ticks_beside_each_other_read_in_one_unit(values, texts):
@@ -237,7 +238,7 @@ def test_a_percentile_among_the_longest_is_a_lower_bound():
         (299.9, "≥ 4 min 59 s", "≤ 5 min"),
         (9_030.0, "≥ 2 h 30 min", "≤ 2 h 31 min"),
         (2.0**-20, "≥ 0.95 µs", "≤ 0.96 µs"),
-        (0.0, "≥ 0 ms", "≤ 0 ms"),
+        (0.0, "≥ 0 µs", "≤ 0 µs"),
     ],
 )
 def test_a_bound_is_not_rounded_past_itself(seconds, lower, upper):
@@ -265,4 +266,4 @@ def test_a_percentile_below_the_durations_of_a_histogram_is_at_most_its_first_ed
     assert units.percentile_in_words(shortest) == "at most 0.96 µs"
     assert units.percentile(histogram.quantiles(histogram.count([1.2e-6]), [0.5])[0])[0] == "1"
     mean, p50 = units.with_texts([units.mean_and_percentiles(0.0, shortest)])[0]
-    assert (mean, p50) == ("0 ms", "≤ 0.96 µs"), "a mean is exact"
+    assert (mean, p50) == ("0 µs", "≤ 0.96 µs"), "a mean is exact"

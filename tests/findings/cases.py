@@ -1530,7 +1530,7 @@ CLOCKS: Final = {
     ),
     "the client was a little faster than the server's last step": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, client_mean_s=0.0020)),
-        {"unexplained": ("note", "0 ms lie outside")},
+        {"unexplained": ("note", "0 µs lie outside")},
     ),
     "the server's mean is far above the client's": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, client_mean_s=0.5, server_mean_s=7.2)),
