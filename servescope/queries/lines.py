@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 HIGHEST: Final = "highest"
 LOWEST: Final = "lowest"
-RECORDED_EACH_SECOND: Final = catalog.CPU_UTILIZATION
-"""A gauge that each second has which a dashboard collects."""
+RECORDED_EACH_SECOND: Final = catalog.COLLECT_DURATION
+"""A counter that has a value in each second which a dashboard collected, its first one and those
+that it came late for among them: a gauge has none there."""
 
 _AVERAGED: Final = (Aggregation.AVG, Aggregation.RATE)
 """The aggregations whose points have a mean over time."""
@@ -101,7 +102,7 @@ def zero_where_recorded(context: QueryContext, span: Span, rates: Lines) -> Line
         return rates
     is_recorded = is_known.any(axis=0)
     if not is_recorded.any():
-        found = context.store.aggregate(span.query(RECORDED_EACH_SECOND), Aggregation.AVG)
+        found = context.store.aggregate(span.query(RECORDED_EACH_SECOND), Aggregation.RATE)
         # The engine's points of two metrics need not come at the same moment.
         if not len(found.values) or not np.array_equal(found.times, rates.times):
             return rates

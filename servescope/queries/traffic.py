@@ -317,7 +317,7 @@ def is_recorded(context: QueryContext, span: Span) -> bool:
         lambda: any(
             bool(np.isfinite(context.store.aggregate(span.query(metric), how).values).any())
             for metric, how in (
-                (RECORDED_EACH_SECOND, Aggregation.AVG),
+                (RECORDED_EACH_SECOND, Aggregation.RATE),
                 (catalog.REQUEST_DURATION, Aggregation.SUM),
             )
         ),

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from servescope import histogram
-from servescope.catalog import ANSWERS_TO_NOBODY, BYTES_SENT, REQUEST_DURATION
+from servescope.catalog import ANSWERS_TO_NOBODY, BYTES_SENT, COLLECT_DURATION, REQUEST_DURATION
 from servescope.figures.lines import LinePlot
 from servescope.queries import latency, load, traffic
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from tests.queries.conftest import CPU
 
+COLLECTED = SeriesKey(COLLECT_DURATION)
 START = 1_700_000_000 // 7 * 7 + 1  # the first of six seconds with requests, see conftest.frame
 
 
@@ -30,7 +31,9 @@ def test_the_classes_of_status_have_the_gaps_of_what_was_recorded(harness):
 
 def test_before_the_first_request_a_rate_is_0_where_seconds_were_recorded(harness):
     context = harness.context()
-    frames = [Frame(START + at, {CPU: 0.5}) for at in (0, 1, 3)]
+    # Nobody can tell a share of CPU in the first second, nor of one that the collector missed.
+    gauges = {0: {}, 1: {CPU: 0.5}, 3: {}}
+    frames = [Frame(START + at, known, {COLLECTED: 0.001}) for at, known in gauges.items()]
     context.store.write(Batch(frames))
     span = Span(START, START + 4, 1)
     for rates in (traffic.by_status_class(context, span), load.rates(context, span)):
@@ -155,7 +158,7 @@ def test_requests_without_an_answer_are_none_that_the_server_answered(harness):
 
 def test_a_span_without_a_frame_is_not_recorded_and_one_without_a_request_is(harness):
     context = harness.context()
-    context.store.write(Batch([Frame(START, {CPU: 0.5}), Frame(START + 20, {CPU: 0.5})]))
+    context.store.write(Batch([Frame(START + at, {}, {COLLECTED: 0.001}) for at in (0, 20)]))
     assert traffic.is_recorded(context, Span(START, START + 5, 1))
     assert traffic.is_recorded(context, Span(START - 60, START + 60, 60))
     assert not traffic.is_recorded(context, Span(START + 5, START + 15, 1))
