@@ -235,6 +235,7 @@ def _clients(path: RequestPath, where: str, unknown: str, *, is_now: bool) -> ht
     known = path.connections
     opened = _reading(known.newest, known.most, is_now=is_now)
     left = _reading(known.newest_left, known.most_left, is_now=is_now)
+    now = " now" if is_now else ""
     lines = []
     if opened is not None:
         lines.append("left by clients: unknown" if left is None else f"{left} left by clients")
@@ -245,7 +246,7 @@ def _clients(path: RequestPath, where: str, unknown: str, *, is_now: bool) -> ht
     return html.Li(
         [
             _heading("Clients", "/ports", where),
-            _said(unknown if opened is None else f"{opened} open"),
+            _said(unknown if opened is None else f"{opened} open{now}"),
             html.Span(className="path-dots"),
             html.Span(_BETWEEN.join(lines), className="path-times"),
         ],
@@ -313,9 +314,10 @@ def _fill(
     text = _reading(stage.newest_waiting, stage.most_waiting, is_now=is_now)
     if text is not None and name in {KERNEL, QUEUE}:
         waiting = (stage.newest_waiting if is_now else stage.most_waiting) or 0.0
+        now = " now" if is_now else ""
         if capacity:
-            return [_said(f"{text} of {capacity:,.0f} waiting"), _bar(waiting / capacity)]
-        return [_said(f"{text} waiting"), _dots(waiting)]
+            return [_said(f"{text} of {capacity:,.0f} waiting{now}"), _bar(waiting / capacity)]
+        return [_said(f"{text} waiting{now}"), _dots(waiting)]
     if stage.occupancy is None:
         return [_said(unknown), html.Span(className="path-dots")]
     return [_said(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
@@ -376,6 +378,8 @@ def _times(path: RequestPath, stage: PathStage | None) -> html.Span:
                 f"{name} too few" if value is None else f"{name} {units.percentile(value)}"
                 for name, value in (("p50", stage.p50_s), ("p99", stage.p99_s))
             ]
+            if stage.name in {KERNEL, QUEUE}:  # those that wait now had another wait, or have none
+                said.insert(0, "of ended requests:")
         said.append(units.text(stage.requests_per_s, "{request}/s"))
     return html.Span(_BETWEEN.join(said), className="path-times")
 

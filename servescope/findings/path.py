@@ -164,12 +164,18 @@ def _sentence(evidence: Evidence, path: RequestPath, found: Holding) -> str:
         noun = "request" if number == "1" else "requests"
         ended = "" if path.requests else f"; none {verb('has')} ended"
         place = _PLACES[stage.name].format(**evidence.verbs)
-        told = f"{capitalized(name)} {verb('has')} {number} unfinished {noun} on average {place}"
-        told += ended
+        told = f"{capitalized(name)} {verb('has')} {number} unfinished {noun} {place}, on average "
+        told += f"of {_seconds(evidence, path)}{ended}"
     else:
         mean = units.text(stage.mean_s, "s")
         told = _TOLD[stage.name].format(name=name, mean=mean)
     return f"{told}{_reason(path, stage.name).format(**evidence.verbs)}."
+
+
+def _seconds(evidence: Evidence, path: RequestPath) -> str:
+    """The seconds that a mean is of: what is there now may be another number."""
+    seconds = units.length(path.seconds)
+    return seconds if evidence.is_past else f"the last {seconds}"
 
 
 _PLACES: Final = {

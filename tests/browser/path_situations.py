@@ -188,6 +188,7 @@ def load(number: int, visit: Callable[..., None], *path: str) -> Load:
     return Load(number, partial(visit, *path))
 
 
+NONE_ENDED = ", on average of the last 5 s; none has ended"
 SITUATIONS: dict[str, Situation] = {
     "slow-app-with-free-threads": Situation(
         POOL, WSGI, (load(3, get, "/slow"),), "app", "in the app, until its response head was ready"
@@ -210,10 +211,10 @@ SITUATIONS: dict[str, Situation] = {
         POOL, WSGI, (load(4, send_head_slowly),), "read", "the clients sent slowly"
     ),
     "bodies-that-do-not-come": Situation(
-        POOL, WSGI, (load(3, stall_in_body),), "read", "that it still reads; none has ended"
+        POOL, WSGI, (load(3, stall_in_body),), "read", f"that it still reads{NONE_ENDED}"
     ),
     "app-that-hangs": Situation(
-        POOL, WSGI, (load(3, get, "/hang"),), "app", "in the app; none has ended"
+        POOL, WSGI, (load(3, get, "/hang"),), "app", f"in the app{NONE_ENDED}"
     ),
     "slow-body-generator": Situation(
         POOL, WSGI, (load(3, get, "/slow-body"),), "body", "for the app to make the response body"
@@ -226,7 +227,7 @@ SITUATIONS: dict[str, Situation] = {
         WSGI,
         (load(3, read_nothing, "/large"),),
         "write",
-        "it still writes; none has ended",
+        f"it still writes{NONE_ENDED}",
     ),
     "slow-senders-and-more-slow-readers": Situation(
         POOL,

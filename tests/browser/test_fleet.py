@@ -179,7 +179,7 @@ def test_on_a_phone_the_name_of_this_host_is_whole(look):
 def test_of_a_host_without_requests_the_open_connections_are_known_elsewhere(look, fleet):
     watched = look("/?host=alpha", fleet[1]).wait_drawn("overview-host")
     stages = ".path-live [data-stage={}] .path-amount"
-    for stage, said in (("clients", "0 open"), ("workers", "0 busy")):
+    for stage, said in (("clients", "0 open now"), ("workers", "0 busy")):
         watched.page.locator(stages.format(stage)).get_by_text(said, exact=True).wait_for()
 
 

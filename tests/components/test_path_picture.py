@@ -67,8 +67,9 @@ def test_a_stage_tells_what_waits_its_times_and_its_rate(show, record):
         )
     )
     shown = show()
-    assert shown["kernel"].endswith("1 of 128 waiting time not measured 10 req/s")
-    assert "3 waiting p50 " in shown["queue"]
+    assert shown["kernel"].endswith("1 of 128 waiting now time not measured 10 req/s")
+    assert "3 waiting now of ended requests: p50 " in shown["queue"]
+    assert "ended" not in shown["app"]
     assert "p99 too few 10 req/s held here State: bad." in shown["queue"]
     assert "8 of 8 busy" in shown["workers"]
     assert "3 at a time" in shown["app"]
@@ -94,10 +95,11 @@ def test_a_gauge_of_now_is_its_newest_reading_and_one_of_the_past_its_most(show,
         )
     )
     now, past = show(), show(is_now=False)
-    assert now["clients"] == "Clients 13 open 0 left by clients 20 new/s 12 turned away/s"
-    assert "5 waiting" in now["queue"]
+    assert now["clients"] == "Clients 13 open now 0 left by clients 20 new/s 12 turned away/s"
+    assert "5 waiting now" in now["queue"]
     assert "up to 708 open up to 695 left by clients" in past["clients"]
     assert "up to 700 waiting" in past["queue"]
+    assert " now" not in past["queue"] + past["clients"]
 
 
 def test_where_nothing_is_known_of_any_listener_no_loop_is_claimed(context, record):
@@ -124,7 +126,7 @@ def test_of_a_host_that_nobody_asks_anything_what_its_gauges_say_is_shown(contex
 
 def test_where_nobody_asked_the_kernel_nobody_knows_which_clients_have_left(show, record):
     record(Frame(START, gauge(catalog.OPEN_CONNECTIONS, 3.0, listener="wsgi")))
-    assert "3 open left by clients: unknown 0 new/s" in show()["clients"]
+    assert "3 open now left by clients: unknown 0 new/s" in show()["clients"]
 
 
 @pytest.mark.parametrize(

@@ -1711,13 +1711,18 @@ PATHS: Final = {
         {
             "held-in-app": (
                 "warn",
-                "3 unfinished requests on average in the app; none has ended.",
+                "3 unfinished requests in the app, on average of the last 5 s; none has ended.",
             )
         },
     ),
     "held in an app that answers others": Case(
         path(10, app=unfinished("app", 3.0, 10)),
-        {"held-in-app": ("warn", "has 3 unfinished requests on average in the app.")},
+        {
+            "held-in-app": (
+                "warn",
+                "has 3 unfinished requests in the app, on average of the last 5 s.",
+            )
+        },
     ),
     "held in the queue, all threads busy": Case(
         path(80, Workers(threads=8, busy_threads=7.9, loops=0), queue=0.7, app=0.4),
@@ -1752,7 +1757,10 @@ PATHS: Final = {
         {
             "held-in-queue": (
                 "bad",
-                "9 unfinished requests on average in the queue for a thread; none has ended: 2 of",
+                (
+                    "9 unfinished requests in the queue for a thread, on average of the last 5 s; "
+                    "none has ended: 2 of"
+                ),
             )
         },
     ),
@@ -1788,7 +1796,7 @@ PATHS: Final = {
         {
             "held-in-read": (
                 "warn",
-                "4 unfinished requests on average that it still reads; none",
+                "4 unfinished requests that it still reads, on average of the last 5 s; none",
             )
         },
     ),
@@ -1798,7 +1806,7 @@ PATHS: Final = {
     ),
     "an event stream is open": Case(
         path(0, body=unfinished("body", 1.0)),
-        {"held-in-body": ("note", "has 1 unfinished request on average whose response body")},
+        {"held-in-body": ("note", "has 1 unfinished request whose response body")},
     ),
     "an event stream among many quick requests": Case(
         path(500, body=unfinished("body", 1.0, 500)), {"none-held": ("note", "100 ms")}
