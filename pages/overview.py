@@ -66,9 +66,9 @@ ERRORS: Final = (
     "Share of all answers with a status of 5xx; below it answers whose client had gone, and "
     "requests whose connection was closed before an answer."
 )
-ANSWERED: Final = (
-    "Answered by all listeners but a comparison's; below it, where there are any, those whose "
-    "client had gone."
+SERVED: Final = (
+    "Served by all listeners but a comparison's, whether or not a client still waited; below it, "
+    "where there are any, those whose client had gone."
 )
 WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
@@ -129,7 +129,7 @@ CARDS: Final = (
     (
         "requests",
         "Requests",
-        f"{ANSWERED} {MEAN}",
+        f"{SERVED} {MEAN}",
     ),
     (
         "errors",
@@ -462,7 +462,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             panels.panel(
                 "Hosts",
                 "Every host that sends to the same engine, means of the last 10 seconds. Its name "
-                "leads to its figures. Requests are those that were answered, also to clients that "
+                "leads to its figures. Requests are those that were served, also to clients that "
                 "had gone. A dash: no request "
                 f"in that time, too few for a p95, or a silent host. p95: {READ} {OF_SPAN}",
                 html.Div(id="overview-fleet"),

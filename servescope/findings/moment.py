@@ -276,13 +276,13 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
         if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
             told += f" in {'its' if queued == 1 else 'their'} own process"
         if not rate:
-            told += f"; none was answered {when(evidence)}."
+            told += f"; none was served {when(evidence)}."
         else:
             wait_s = queued / rate
-            figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
+            figures += [Figure("served", rate, "{request}/s"), Figure("wait", wait_s, "s")]
             about = f"about {units.text(wait_s, 's')}"
             told += (
-                f"; at {units.text(rate, '{request}/s')} answered{_by_thread(one)}, a request "
+                f"; at {units.text(rate, '{request}/s')} served{_by_thread(one)}, a request "
                 + (
                     f"behind them had {about} to wait"
                     if evidence.is_past
@@ -305,7 +305,7 @@ def _if_let_in(evidence: Evidence, one: ListenerEvidence) -> str:
 
 
 def _by_thread(one: ListenerEvidence) -> str:
-    """Apart from the answers of those that were turned away, which waited for none."""
+    """Apart from those that were turned away, which waited for none."""
     return " by a thread" if one.unread else ""
 
 
@@ -486,11 +486,11 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
     if requests:
         enough = [one for one in judged if one.read >= FEWEST_FOR_P95]
         slowest = max((one for one in enough if one.p95_s is not None), key=_p95, default=None)
-        said.append(f"{counted(requests, 'request')} {'was' if requests == 1 else 'were'} answered")
+        said.append(f"{counted(requests, 'request')} {'was' if requests == 1 else 'were'} served")
         if slowest is not None:
             said.append(f"p95 {units.text(slowest.p95_s, 's')} at most")
     told = ", ".join(said) if requests else ", and ".join([*said, "no request came"])
-    return _well(evidence, "nothing-wrong", told, Figure("answers", requests, "{request}"))
+    return _well(evidence, "nothing-wrong", told, Figure("served", requests, "{request}"))
 
 
 def ports_well(evidence: Evidence) -> Finding | None:

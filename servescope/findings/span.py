@@ -228,7 +228,7 @@ def _well(shown: SpanEvidence) -> Finding:
     enough = [one for one in shown.listeners if one.read >= FEWEST_FOR_P95]
     most_s = max((one.p95_s for one in enough if one.p95_s is not None), default=None)
     told = f"No request was slow {shown.during}: {counted(requests, 'request')} "
-    told += "was answered" if requests == 1 else "were answered"
+    told += "was served" if requests == 1 else "were served"
     figures = [Figure("answers", requests, "{request}")]
     if most_s is not None:
         kinds = sorted({one.kind for one in shown.listeners}, reverse=True)

@@ -572,7 +572,7 @@ def _saturated(subject: str, whose: str = "") -> dict[str, dict[str, Said]]:
     busy = Said(
         "bad",
         rf"^Listener {subject}: (?P<busy>\d+) of (?P<threads>\d+) request threads are busy, and "
-        rf"(?P<waiting>\d+) requests wait for one{whose}; at (?P<rate>[\d.]+) req/s answered, a "
+        rf"(?P<waiting>\d+) requests wait for one{whose}; at (?P<rate>[\d.]+) req/s served, a "
         rf"request that came now would wait about (?P<wait>{DURATION})\.$",
         lambda facts, busy, threads, waiting, rate, wait: (
             threads == facts["threads"]

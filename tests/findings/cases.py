@@ -112,14 +112,14 @@ WELL: Final = ("good", "Nothing wrong was found")
 MOMENTS: Final = {
     "nothing wrong, serving": Case(
         moment(SERVING, LOOP),
-        {"nothing-wrong": ("good", "2 of 2 listeners run, 1,500 requests were answered, p95 3 ms")},
+        {"nothing-wrong": ("good", "2 of 2 listeners run, 1,500 requests were served, p95 3 ms")},
     ),
     "nothing wrong, idle": Case(
         moment(IDLE), {"nothing-wrong": ("good", "1 of 1 listener runs, and no request came")}
     ),
     "nothing wrong, too few requests for a percentile": Case(
         moment(replace(SERVING, requests=19)),
-        {"nothing-wrong": ("good", "19 requests were answered.")},
+        {"nothing-wrong": ("good", "19 requests were served.")},
     ),
     "nothing wrong, one listener stopped by a person": Case(
         moment(SERVING, replace(LOOP, state=ListenerState.STOPPED)),
@@ -167,7 +167,7 @@ MOMENTS: Final = {
         {
             "nothing-wrong": (
                 "good",
-                "in this span of 5 min: 1,500 requests were answered, p95 3 ms at most.",
+                "in this span of 5 min: 1,500 requests were served, p95 3 ms at most.",
             )
         },
     ),
@@ -225,7 +225,7 @@ MOMENTS: Final = {
                 (
                     "Listener slow: 8 of 8 request threads are busy, and 2,290 requests wait for "
                     "one; "
-                    "at 40 req/s answered, a request that came now would wait about "
+                    "at 40 req/s served, a request that came now would wait about "
                     "57.2 s."
                 ),
             )
@@ -379,7 +379,7 @@ MOMENTS: Final = {
         moment(replace(SERVING, busy_threads=8.0, queued_requests=100.0, unanswered=1_000)),
         {
             "no-answer": ("bad", "1,000 of 1,000 requests"),
-            "threads-exhausted": ("bad", "none was answered in the last 5 s"),
+            "threads-exhausted": ("bad", "none was served in the last 5 s"),
         },
     ),
     "a listener's own limits refused requests": Case(
@@ -408,7 +408,7 @@ MOMENTS: Final = {
     ),
     "all threads busy and nothing answered": Case(
         moment(replace(IDLE, busy_threads=8.0, queued_requests=3.0)),
-        {"threads-exhausted": ("bad", "none was answered in the last 5 s")},
+        {"threads-exhausted": ("bad", "none was served in the last 5 s")},
     ),
     "all threads busy, nobody waits": Case(
         moment(replace(SERVING, busy_threads=8.0)),
@@ -592,11 +592,11 @@ MOMENTS: Final = {
     ),
     "another server's answers count, and it is no listener of ours": Case(
         moment(SERVING, replace(LOOP, is_hosted=False)),
-        {"nothing-wrong": ("good", "1 of 1 listener runs, 1,500 requests were answered")},
+        {"nothing-wrong": ("good", "1 of 1 listener runs, 1,500 requests were served")},
     ),
     "another host, which hosts nothing that we know": Case(
         moment(replace(SERVING, is_hosted=False)),
-        {"nothing-wrong": ("good", "in the last 5 s: 1,000 requests were answered, p95")},
+        {"nothing-wrong": ("good", "in the last 5 s: 1,000 requests were served, p95")},
     ),
     "another host, idle": Case(
         moment(), {"nothing-wrong": ("good", "in the last 5 s: no request came.")}
@@ -792,14 +792,14 @@ def span(*listeners: SpanListenerEvidence, listener: str = "") -> Evidence:
 
 SPANS: Final = {
     "a span: nothing was slow": Case(
-        span(QUICK), {"span-well": ("good", "6,000 requests were answered, p95 3 ms at most.")}
+        span(QUICK), {"span-well": ("good", "6,000 requests were served, p95 3 ms at most.")}
     ),
     "a span: nothing was slow at two listeners": Case(
         span(QUICK, replace(QUICK, name="asgi", p95_s=0.01)),
-        {"span-well": ("good", "12,000 requests were answered, p95 of each listener 10 ms at")},
+        {"span-well": ("good", "12,000 requests were served, p95 of each listener 10 ms at")},
     ),
     "a span: too few for a percentile": Case(
-        span(replace(QUICK, requests=1)), {"span-well": ("good", "span: 1 request was answered.")}
+        span(replace(QUICK, requests=1)), {"span-well": ("good", "span: 1 request was served.")}
     ),
     "a span: no request": Case(
         span(), {"span-empty": ("unknown", "No request was answered in this span")}
@@ -919,7 +919,7 @@ SPANS: Final = {
     ),
     "a span: few answers came after their clients had gone": Case(
         span(replace(QUICK, answers_to_nobody=59)),
-        {"span-well": ("good", "6,000 requests were answered")},
+        {"span-well": ("good", "6,000 requests were served")},
     ),
     "a span: answers were errors": Case(
         span(replace(QUICK, server_errors=600)),

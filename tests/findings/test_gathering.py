@@ -318,7 +318,7 @@ def test_clients_that_were_turned_away_are_not_counted_as_answered_by_a_thread(c
     assert (slow.requests, slow.unread, slow.server_errors) == (500, 450, 450)
     (told,) = [one.sentence for one in findings(evidence) if one.code == "threads-exhausted"]
     assert told.endswith(
-        "at 10 req/s answered by a thread, a request that came now would wait about 40 s."
+        "at 10 req/s served by a thread, a request that came now would wait about 40 s."
     )
     totals = evidence.totals
     assert (totals.requests, totals.unread) == (500, 450)
