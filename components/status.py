@@ -176,9 +176,11 @@ def awaited_text(run: LoadRun) -> str:
     scenario = run.plan.scenario
     if not scenario.is_of_requests:  # whose flows may go on with a step after each answer
         return "the end of its last flows"
-    left_s = math.ceil(max(run.plan.seconds + scenario.timeout_seconds - elapsed_s, 0.0))
+    left_s = math.ceil(run.plan.seconds + scenario.timeout_seconds - elapsed_s)
     answers = counted(int(run.progress.get("in_flight") or 0), "answer")
-    return f"{answers}, at most {units.length(left_s)}"
+    if left_s <= 0:
+        return f"{answers}; it ends any moment now"
+    return f"{answers}, for {units.length(left_s)} more at most"
 
 
 def search_text(searched: SearchedCapacity) -> str:
@@ -188,9 +190,9 @@ def search_text(searched: SearchedCapacity) -> str:
     if searched.state is RunState.REQUESTED or not searched.step:
         return f"Search {searched.id} starts"
     rate = units.text(float(searched.step["rate"]), "{request}/s")
-    left = units.length(max(searched.plan.total_s - _spent_s(searched), 0.0))
-    number = len(searched.steps) + 1
-    return f"Search {searched.id}: step {number}, {rate}, at most {left} left"
+    left_s = math.ceil(searched.plan.total_s - _spent_s(searched))
+    left = f"at most {units.length(left_s)} left" if left_s > 0 else "it ends any moment now"
+    return f"Search {searched.id}: step {len(searched.steps) + 1}, {rate}, {left}"
 
 
 def search_share(searched: SearchedCapacity) -> float:

@@ -59,8 +59,9 @@ def layout(**given: object) -> html.Div:
                 "Load runs",
                 "All that are kept; while the view is paused or past, those that ended in its "
                 "span. Runs of a comparison of models stand with it, on the page Servers. "
-                "Sent, failed and 5xx of a run under way are those so far; its latencies come at "
-                "its end. Failed had no whole answer; 5xx were answered with a server error. "
+                "Due, failed and 5xx of a run under way are those so far; its latencies come at "
+                "its end. Due are all requests that its schedule asked for, "
+                "sent or not; failed had no whole answer; 5xx were answered with a server error. "
                 "Latencies count from the moment a request was due and are exact; ≥: requests that "
                 "timed out are among these.",
                 html.Div(

@@ -249,16 +249,25 @@ def test_the_run_strip_shows_only_while_a_run_is_on():
         (
             {},
             {"elapsed_s": 33.2, "in_flight": 512},
-            "Load run 3 awaits 512 answers, at most 7 s",
+            "Load run 3 awaits 512 answers, for 7 s more at most",
         ),
-        ({}, {"elapsed_s": 39.9, "in_flight": 1}, "Load run 3 awaits 1 answer, at most 1 s"),
+        (
+            {},
+            {"elapsed_s": 39.9, "in_flight": 1},
+            "Load run 3 awaits 1 answer, for 1 s more at most",
+        ),
+        (
+            {},
+            {"elapsed_s": 40.2, "in_flight": 2},
+            "Load run 3 awaits 2 answers; it ends any moment now",
+        ),
         (
             {"flows": (Flow((RequestStep(target="/"), RequestStep(target="/a"))),)},
             {"elapsed_s": 33.2, "in_flight": 512},
             "Load run 3 awaits the end of its last flows",
         ),
     ],
-    ids=["within the schedule", "after it", "at the timeout", "flows"],
+    ids=["within the schedule", "after it", "at the timeout", "past it", "flows"],
 )
 def test_the_strip_says_what_a_run_waits_for_after_its_schedule(scenario, progress, told):
     run = a_run(progress=progress)
@@ -269,7 +278,7 @@ def test_the_strip_says_what_a_run_waits_for_after_its_schedule(scenario, progre
 def test_a_run_that_waits_for_its_last_answers_says_so_in_place_of_what_remains():
     told = progress_of(sent=6000, answered=5000, in_flight=997, elapsed_s=32.0).to_json()
     shown = texts(progress(a_run(progress=told)))
-    assert "Its schedule is over. It awaits 997 answers, at most 8 s." in shown
+    assert "Its schedule is over. It awaits 997 answers, for 8 s more at most." in shown
     assert "remaining" not in shown
     early = texts(progress(a_run(progress=told | {"elapsed_s": 15.0})))
     assert early[early.index("remaining") + 1] == "15 s"

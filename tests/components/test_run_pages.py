@@ -368,6 +368,8 @@ def test_the_list_marks_two_runs_at_most():
         told = texts(run_table.run_table(found, "-id", (), ""))
         at = told.index("running")
         assert told[at : at + 4] == ["running", "41", "0", errors]
+    names = [getattr(cell, "data-name", "") for cell in run_table._row(RUN, (), 1).children]
+    assert names[5:8] == ["due", "failed", "5xx"], "as the headings have it"
     at = told.index("done")
     assert told[at : at + 4] == ["done", "100", "3", "2"], "2 of the answers were server errors"
 
