@@ -8,6 +8,7 @@
   const LEFT_OUT_KEY = "servescope-events-left-out";
   const RUN = "load_run";
   const LISTENER = "listener";
+  const LEADER = "leader";
   const LABEL_PX = 10;
   const LABEL_PADDING_PX = 3; // above the graph: a line at its upper edge does not touch the label
   const SPAN_PADDING_PX = LABEL_PADDING_PX + 3; // Plotly's padding in a rectangle: at its own corner
@@ -137,11 +138,13 @@
     }
 
     // A place for a label that has none where a run's label stands: this one goes to the other corner.
+    // Where a process started, from when on there are figures, it may be short instead.
     function placeBesideRun(members) {
+      const isStart = members.some(([kind]) => kind === LEADER);
       for (const run of groups.slice(0, runs)) {
         const kept = run.way;
         run.way = null;
-        for (const way of waysFor(run.members, [kept.text])) {
+        for (const way of waysFor(run.members, isStart ? textsOf(run.members) : [kept.text])) {
           run.way = way;
           const [own] = waysFor(members, shortest(members));
           if (own) return own;

@@ -520,23 +520,31 @@ def test_a_label_makes_room_for_the_next_one(open_page, asked):
     )
 
 
+RUN_TEXT = "run 9: 200 req/s on wsgi"
+
+
 @pytest.mark.parametrize(
-    ("begins", "label"),
-    [(0.5, "process 12345 started"), (0.22, "process started"), (0.12, "process 12345 started")],
-    ids=["far", "near", "beside it"],
+    ("run", "labels"),
+    [
+        ((50, 90), f"process 12345 started; {RUN_TEXT}"),
+        ((22, 90), f"process started; {RUN_TEXT}"),
+        ((12, 90), f"process 12345 started; {RUN_TEXT}"),
+        ((15, 34), "process 12345 started; run 9"),
+    ],
+    ids=["far", "near", "beside it", "beside a short one"],
 )
 def test_the_start_before_a_run_has_a_label_apart_from_that_of_the_run(
-    open_page, asked, begins, label
+    open_page, asked, run, labels
 ):
     begin = int(time.time()) - 1_000 * next(NUMBERS)
-    run = Event(EventKind.LOAD_RUN, begin + 100 * begins, "run 9: 200 req/s on wsgi", begin + 90.0)
+    start, stop = (float(begin + seconds) for seconds in run)
     with closing(asked.control) as control:
         control.events.add(Event(EventKind.LEADER, begin + 0.1, "process 12345 started"))
-        control.events.add(run)
+        control.events.add(Event(EventKind.LOAD_RUN, start, RUN_TEXT, stop))
     opened = open_page(f"/host?from={begin}&to={begin + 100}").wait_drawn("host-cpu")
     opened.until(
         f"([id, wanted]) => ({LABELS})(id).texts.toSorted().join('; ') === wanted",
-        ["host-cpu", f"{label}; {run.text}"],
+        ["host-cpu", labels],
     )
     found = opened.page.evaluate(LABELS, "host-cpu")
     assert (found["cut"], found["struck"]) == ([], 0), found
