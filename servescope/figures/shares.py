@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from servescope.figures import units
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,7 +31,7 @@ def share_texts(shares: Sequence[float]) -> list[str]:
             tenths[at] += 1
     else:
         tenths = [round(one) for one in exact]
-    return [_text(*one) for one in zip(shares, tenths, strict=True)]
+    return units.column([_text(*one) for one in zip(shares, tenths, strict=True)])
 
 
 def _text(share: float, tenths: int) -> str:

@@ -1,5 +1,8 @@
 """How a figure with a unit reads: three significant digits, binary bytes, never "0 ms" for some.
 
+Zeros at the end of a number are left out, but below each other in a column: there numbers of one
+unit have them where others have digits (`column`).
+
 Units are UCUM codes as in the catalog. `scales` is the one table of what a value is shown in. A
 value reads in the unit that suits it wherever it stands (`text`): on a card, in a sentence, in a
 table, in a legend and under the cursor it is the same text. The ticks of an axis have one unit, of
@@ -10,6 +13,7 @@ table, in a legend and under the cursor it is the same text. The ticks of an axi
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
@@ -78,6 +82,12 @@ _ALMOST_ALL: Final = 99.5
 _MOST_TOLD: Final = 99.9
 _ALL: Final = 100.0
 _DIGITS: Final = 4
+_DIGITS_READ: Final = 3
+_NUMBER: Final = re.compile(
+    r"(?P<sign>(?:[≥≤] )?-?)(?P<whole>[\d,]+)(?:\.(?P<decimals>\d+))? (?P<unit>\D+)"
+)
+"""A number with its unit, a bound among them; not a length such as `2 min 13 s`."""
+
 _LEAST_SHARED: Final = 0.05
 _MOST_SHARED: Final = 1e5
 _MOST_SHARED_OF_DURATIONS: Final = 1e4
@@ -281,9 +291,41 @@ def mean_and_percentiles(mean_s: float | None, *percentiles_s: float | None) -> 
     return [Duration(mean_s), *map(Duration.of_percentile, percentiles_s)]
 
 
+def column(texts: Sequence[str]) -> list[str]:
+    """Figures below each other: of one unit with as many decimals, as far as three digits go.
+
+    `94.9 s`, `95.0 s` and `9.51 s`; a zero alone and texts that are no number with a unit stay.
+    """
+    found = [_NUMBER.fullmatch(told) for told in texts]
+    most: dict[str, int] = {}
+    for one in found:
+        if one:
+            most[one["unit"]] = max(most.get(one["unit"], 0), len(one["decimals"] or ""))
+    return [
+        _with_decimals(one, most[one["unit"]]) if one else told
+        for one, told in zip(found, texts, strict=True)
+    ]
+
+
+def _with_decimals(number: re.Match[str], most: int) -> str:
+    shown = number["decimals"] or ""
+    whole = number["whole"]
+    # Below 1 the digits that are shown are all that there are: 0.4 ms may be no more than that.
+    wanted = 0 if whole == "0" else max(min(most, _DIGITS_READ - len(whole)), 0)
+    decimals = shown.ljust(wanted, "0")
+    told = f"{number['sign']}{whole}{'.' if decimals else ''}{decimals}"
+    return f"{told} {number['unit']}"
+
+
 def with_texts(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """The rows of a table with its durations as texts."""
-    return [[cell.text if isinstance(cell, Duration) else cell for cell in row] for row in rows]
+    """The rows of a table with its durations as texts, those of a column by `column`."""
+    told = [list(row) for row in rows]
+    for at in range(max(map(len, told), default=0)):
+        of_durations = [row for row in told if at < len(row) and isinstance(row[at], Duration)]
+        texts = column([row[at].text for row in of_durations])
+        for row, one in zip(of_durations, texts, strict=True):
+            row[at] = one
+    return told
 
 
 def length(seconds: float) -> str:

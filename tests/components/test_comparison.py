@@ -87,7 +87,7 @@ def test_each_target_has_a_column_and_a_graph_where_something_was_measured():
     found = columns(outcome)
     assert list(found) == ["sequential", "thread pool"]
     slow = found["sequential"]
-    assert [slow[name] for name in ("p50", "p95", "p99", "Naive p99")] == ["2.5 s", *["5 s"] * 3]
+    assert [slow[name] for name in ("p50", "p95", "p99", "Naive p99")] == ["2.5 s", *["5.0 s"] * 3]
     assert (slow["Answered"], slow["Answered a second"]) == ("200", "40 req/s")
     assert set(found["thread pool"].values()) == {"—"}
     turned_away = replace(done, result=done.result | {"status_classes": {"2xx": 120, "5xx": 80}})
@@ -146,8 +146,8 @@ def test_figures_with_requests_that_timed_out_are_lower_bounds():
     names = ("p50", "p99", "Naive p99")
     assert [found["sequential"][name] for name in names] == [
         "5.05 s",
-        "≥ 10 s",
-        "≥ 9.9 s",
+        "≥ 10.0 s",
+        "≥ 9.90 s",
     ]
     assert [found["thread pool"][name] for name in names] == ["26 ms", "52 ms", "52 ms"]
 
@@ -163,7 +163,7 @@ def test_percentiles_without_errors_stand_below_those_with_them():
     plain = contender("sequential", 50.0)
     found = columns(shown.outcome(comparison(quick, plain), {}))
     names = ("p50", "p99", "p50 below 400", "p99 below 400")
-    assert [found["thread pool"][name] for name in names] == ["2.5 ms", "5 ms", "900 ms", "1.2 s"]
+    assert [found["thread pool"][name] for name in names] == ["2.5 ms", "5.0 ms", "900 ms", "1.2 s"]
     assert [found["sequential"][name] for name in names] == ["25 ms", "50 ms"] * 2
     assert "p50 below 400" not in columns(shown.outcome(comparison(plain), {}))["sequential"]
 

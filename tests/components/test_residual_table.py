@@ -15,10 +15,10 @@ pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
 @pytest.mark.parametrize(
     ("bounds", "shown"),
     [
-        ((), ["2 s", "80 ms", "9.9 s"]),
-        (("mean",), ["≥ 2 s", "80 ms", "9.9 s"]),
-        (("mean", "p95"), ["≥ 2 s", "80 ms", "≥ 9.9 s"]),
-        (("mean", "p50", "p95"), ["≥ 2 s", "≥ 80 ms", "≥ 9.9 s"]),
+        ((), ["2.0 s", "80 ms", "9.9 s"]),
+        (("mean",), ["≥ 2.0 s", "80 ms", "9.9 s"]),
+        (("mean", "p95"), ["≥ 2.0 s", "80 ms", "≥ 9.9 s"]),
+        (("mean", "p50", "p95"), ["≥ 2.0 s", "≥ 80 ms", "≥ 9.9 s"]),
     ],
     ids=["none", "one in a hundred", "one in ten", "more than half"],
 )

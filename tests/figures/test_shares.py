@@ -20,6 +20,7 @@ from servescope.figures.shares import share_texts
         ([0.978, 0.0166, 0.0051, 0.0003], ["97.8 %", "1.7 %", "0.5 %", "< 0.1 %"]),
         ([0.5, 0.2004], ["50 %", "20 %"]),  # others are not shown
         ([0.9998, 0.0], ["> 99.9 %", "0 %"]),
+        ([0.419, 0.03, 0.551], ["41.9 %", "3.0 %", "55.1 %"]),
     ],
 )
 def test_shares_of_one_whole(shares, shown):

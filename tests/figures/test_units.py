@@ -138,7 +138,42 @@ def test_ticks_beside_each_other_read_in_one_unit(values, texts):
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=1))
 def test_a_duration_reads_the_same_in_a_table_as_alone(values):
     rows = [["p50", units.Duration(value), value] for value in values]
-    assert units.with_texts(rows) == [["p50", units.text(value, "s"), value] for value in values]
+    shown = units.with_texts(rows)
+    assert [[row[0], row[2]] for row in shown] == [["p50", value] for value in values]
+    for (_, told, _), value in zip(shown, values, strict=True):
+        alone = units.text(value, "s")
+        number, _, unit = told.partition(" ")
+        as_alone = number.rstrip("0").rstrip(".") if "." in number else number
+        assert f"{as_alone} {unit}" == alone, "but for zeros at the end"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        pytest.param(["94.9 s", "95 s", "94 s"], ["94.9 s", "95.0 s", "94.0 s"], id="tenths"),
+        pytest.param(["12.9 s", "14 s", "9.51 s"], ["12.9 s", "14.0 s", "9.51 s"], id="digits"),
+        pytest.param(["5 s", "9.51 s"], ["5.00 s", "9.51 s"], id="hundredths"),
+        pytest.param(["10 s", "14 s"], ["10 s", "14 s"], id="whole numbers"),
+        pytest.param(["3 %", "41.9 %", "100 %"], ["3.0 %", "41.9 %", "100 %"], id="shares"),
+        pytest.param(["4.2 ms", "12 s"], ["4.2 ms", "12 s"], id="each unit by itself"),
+        pytest.param(["≥ 64 s", "63.2 s"], ["≥ 64.0 s", "63.2 s"], id="a bound"),
+        pytest.param(["0 µs", "4.2 µs", "—"], ["0 µs", "4.2 µs", "—"], id="nothing"),
+        pytest.param(["2 min 13 s", "12.9 s"], ["2 min 13 s", "12.9 s"], id="minutes"),
+        pytest.param(["1,024 KiB", "0.4 KiB"], ["1,024 KiB", "0.4 KiB"], id="large and small"),
+        pytest.param(["wsgi", "200", "< 0.1 %"], ["wsgi", "200", "< 0.1 %"], id="others"),
+    ],
+)
+def test_numbers_of_one_unit_in_a_column_have_as_many_decimals(told, shown):
+    assert units.column(told) == shown
+
+
+@given(st.lists(st.floats(min_value=1.0, max_value=99.9), min_size=1, max_size=6))
+def test_a_column_shows_three_digits_at_most_and_denies_no_value(values):
+    texts = units.column([units.text(value, "s") for value in values])
+    for value, told in zip(values, texts, strict=True):
+        number = told.removesuffix(" s")
+        assert float(number) == float(units.text(value, "s").removesuffix(" s"))
+        assert len(number.replace(".", "")) <= 3
 
 
 @given(st.floats(min_value=1e-6, max_value=3_600.0))
