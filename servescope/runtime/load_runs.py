@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.actions.load_targets import load_targets
 from servescope.addresses import host_and_port
@@ -148,18 +148,23 @@ class LoadRunReconciler:
             active_run.written = progress
         if generator.state not in TERMINAL_STATES:
             return
+        result = None
         if generator.result is not None:
             result = generator.result.to_json()
             result["unfinished_at_start"] = active_run.unfinished_at_start
-            self._control.load_runs.update(generator.run_id, result=result)
         state = RunState.FAILED if active_run.moved else generator.state
-        self._finish(generator.run_id, state, active_run.moved or generator.message)
+        self._finish(generator.run_id, state, active_run.moved or generator.message, result)
         if active_run.event_id is not None:
             self._control.events.end(active_run.event_id, time.time())
         del self._active[generator.run_id]
 
-    def _finish(self, run_id: int, state: RunState, message: str) -> None:
-        self._control.load_runs.update(run_id, state=state, ended_s=time.time(), message=message)
+    def _finish(
+        self, run_id: int, state: RunState, message: str, result: dict[str, Any] | None = None
+    ) -> None:
+        """Write all that is known of the end at once: a page has the result or the progress."""
+        self._control.load_runs.update(
+            run_id, state=state, ended_s=time.time(), message=message, result=result
+        )
         logger.info("load run %d is %s%s", run_id, state, f": {message}" if message else "")
 
     def stop(self) -> None:

@@ -134,3 +134,16 @@ def test_a_host_that_is_named_no_more_is_not_loaded(tmp_path, control):
     run = run_at_origin(control, tmp_path / "rings", status, "http://localhost", origin)
     assert run.state is RunState.FAILED
     assert "is no target that the operator named in SERVESCOPE_LOAD_HOSTS" in run.message
+
+
+def test_a_result_comes_together_with_the_end_of_its_run(control, host, load_runs, monkeypatch):
+    del host
+    write, written = control.load_runs.update, []
+    monkeypatch.setattr(
+        control.load_runs, "update", lambda *given, **named: written.append(write(*given, **named))
+    )
+    number = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 1), 1.0).id
+    run = eventually(lambda: load_runs.reconcile() or ended(control, number))
+    assert run.result["answered"]
+    assert any(one.progress for one in written)
+    assert all(not one.result or one.state is RunState.DONE for one in written)
