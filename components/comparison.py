@@ -19,7 +19,7 @@ from components.status import sentence
 from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import run_time, theme, units
 from servescope.figures.run_progress import server_errors
-from servescope.figures.run_texts import has_errors, latency, offered_text
+from servescope.figures.run_texts import SUCCEEDED, has_errors, latency, offered_text
 from servescope.figures.units import with_texts
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
@@ -249,7 +249,7 @@ def _quantile(field: str, contender: Contender) -> Duration:
 
 
 def _success_quantile(field: str, contender: Contender) -> Duration:
-    """The same of answers below 400, whether or not there are others."""
+    """The same of answers with a status below 400, whether or not there are others."""
     known = contender.result
     return latency(known, field, OF_SUCCESS if has_errors(known) else FROM_DUE)
 
@@ -265,7 +265,7 @@ _OF_ANSWERS: Final[Mapping[str, Figure]] = {
     "Naive p99": lambda one: latency(one.result, "p99", FROM_SEND),
 }
 _OF_SUCCESSES: Final[Mapping[str, Figure]] = {
-    f"{field} below 400": partial(_success_quantile, field) for field in ("p50", "p99")
+    f"{field}, {SUCCEEDED}": partial(_success_quantile, field) for field in ("p50", "p99")
 }
 """Rows where percentiles of any target are in part of errors, which are often quick."""
 _OF_SERVER: Final[Mapping[str, Figure]] = {

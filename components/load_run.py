@@ -18,7 +18,7 @@ from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
 from servescope.figures import run_progress, run_texts, units
 from servescope.figures.run_progress import answers, server_errors
-from servescope.figures.run_texts import plan_text
+from servescope.figures.run_texts import SUCCEEDED, plan_text
 from servescope.findings import findings, gathering
 from servescope.histogram import least_count
 from servescope.load.report import FROM_SEND, LATENCY_NAMES, OF_SUCCESS
@@ -54,16 +54,15 @@ MEANING: Final = (
     "Figures of the load generator. Due: all requests that the schedule asked for, those that got "
     "no connection included. Latency counts from the moment a request was due, waiting included; "
     "the naive p99 counts from the moment it was really sent. Both are of all answers, errors "
-    "included, and of requests that timed out; below 400: of answers with such a status alone. ≥: "
-    "so many requests that timed out are among them that the figure is a lower bound."
+    "included, and of requests that timed out; status < 400: of answers with such a status alone. "
+    "≥: so many requests that timed out are among them that the figure is a lower bound."
 )
 PROGRESS_MEANING: Final = (
     "Figures of the load generator, as of the last second. Due: all requests that the schedule has "
-    "asked for, with a connection or without one yet. Answered: with any status. p99: of the "
-    "requests that ended in the seconds named beside it, from the moment each was due; it takes "
-    f"{least_count(0.99)}. ≥: a lower bound, since some of these timed out or a request that is "
-    "still awaited has waited for longer; or what the awaited ones prove, of all that came due "
-    "since the first of them."
+    "asked for, with a connection or without one yet. Answered: with any status. p99: from the "
+    "moment each request was due, of those that ended or came due in the seconds named beside it; "
+    f"a p99 needs {least_count(0.99)} requests. ≥: the p99 is at least so long. Requests that "
+    "timed out, or are still awaited, have waited for that time already."
 )
 
 
@@ -183,7 +182,7 @@ def result(run: LoadRun) -> html.Div:
     durations["naive p99"] = run_texts.latency(told, "p99", FROM_SEND)
     if run_texts.has_errors(told):
         for key in ("p50", "p99"):
-            durations[f"{key} below 400"] = run_texts.latency(told, key, OF_SUCCESS)
+            durations[f"{key}, {SUCCEEDED}"] = run_texts.latency(told, key, OF_SUCCESS)
     return html.Div(
         [
             heading,

@@ -21,6 +21,7 @@ from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table
 from servescope.figures import units
 from servescope.figures.run_texts import (
+    SUCCEEDED,
     answers_text,
     environment_texts,
     has_errors,
@@ -60,7 +61,7 @@ PERCENTILES_HELP: Final = (
     "request's arrival in the kernel to the last byte of its answer, of all requests that the "
     "server read in the whole seconds of the run, other clients' too; they come from histograms "
     f"and are at most {units.text(ERROR_BOUND, '1')} off. An app under another server is timed "
-    "from its call. Below 400: the client's from due, of answers with such a status; errors: of "
+    "from its call. Status < 400: the client's from due, of answers with such a status; errors: of "
     "all others, 4xx, 5xx and timed out. ≥: requests that timed out are among these, so the figure "
     "is a lower bound."
 )
@@ -138,7 +139,7 @@ def _without_environment(run: LoadRun) -> str:
 def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
     """The client's percentiles beside the server's of the same seconds."""
     told = run.result or {}
-    clocks = {OF_SUCCESS: "Below 400", OF_ERRORS: "Errors"} if has_errors(told) else {}
+    clocks = {OF_SUCCESS: capitalized(SUCCEEDED), OF_ERRORS: "Errors"} if has_errors(told) else {}
     rows: list[list[Cell | Duration]] = []
     for field, name in {**LATENCY_NAMES, "mean": "mean"}.items():
         of_server = units.Duration(None)

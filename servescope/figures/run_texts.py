@@ -32,6 +32,9 @@ KINDS: Final = {
     ServerKind.HOST: "Host",
 }
 """The label before a server's name, as in a list of facts."""
+SUCCEEDED: Final = "status < 400"
+"""Of which answers a percentile is that leaves errors out."""
+
 _SHORT_COMMIT: Final = 12
 _ERRORS: Final = ("4", "5")  # classes of status; RFC 9110 section 15
 _TELLING: Final = 0.01

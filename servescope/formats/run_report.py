@@ -13,6 +13,7 @@ import numpy as np
 
 from servescope.figures import theme, units
 from servescope.figures.run_texts import (
+    SUCCEEDED,
     environment_texts,
     has_errors,
     latency,
@@ -229,7 +230,7 @@ def _percentiles(data: RunData) -> str:
     }
     if has_errors(result):
         clients |= {
-            "Of these, answers below 400": OF_SUCCESS,
+            f"Of these, answers with a {SUCCEEDED}": OF_SUCCESS,
             "Of these, 4xx, 5xx and timed out": OF_ERRORS,
         }
     rows: list[Sequence[str | units.Duration]] = [

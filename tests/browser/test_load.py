@@ -185,7 +185,7 @@ def test_a_run_under_way_says_how_many_of_its_requests_were_refused(
         [refusing_run, ended_with],
     )
     opened.page.goto(f"{opened.page.url.partition('/runs')[0]}/runs/{refusing_run}")
-    table = opened.page.get_by_role("table").filter(has_text="Below 400")
+    table = opened.page.get_by_role("table").filter(has_text="Status < 400")
     table.wait_for()
     above = table.locator("xpath=preceding::p[1]").inner_text()
     assert re.match(r"The client timed [\d,]+ answers, [\d.]+ % of them 503[,;]", above), above

@@ -162,10 +162,10 @@ def test_percentiles_without_errors_stand_below_those_with_them():
     quick = replace(quick, result=quick.result | apart)
     plain = contender("sequential", 50.0)
     found = columns(shown.outcome(comparison(quick, plain), {}))
-    names = ("p50", "p99", "p50 below 400", "p99 below 400")
+    names = ("p50", "p99", "p50, status < 400", "p99, status < 400")
     assert [found["thread pool"][name] for name in names] == ["2.5 ms", "5.0 ms", "900 ms", "1.2 s"]
     assert [found["sequential"][name] for name in names] == ["25 ms", "50 ms"] * 2
-    assert "p50 below 400" not in columns(shown.outcome(comparison(plain), {}))["sequential"]
+    assert "p50, status < 400" not in columns(shown.outcome(comparison(plain), {}))["sequential"]
 
 
 def test_distributions_lie_over_each_other_and_a_shared_process_is_told():

@@ -280,6 +280,7 @@ def test_a_run_that_waits_for_its_last_answers_says_so_in_place_of_what_remains(
     shown = texts(progress(a_run(progress=told)))
     assert "Its schedule is over. It awaits 997 answers, for 8 s more at most." in shown
     assert "remaining" not in shown
+    assert any("≥: the p99 is at least so long." in one for one in shown)
     early = texts(progress(a_run(progress=told | {"elapsed_s": 15.0})))
     assert early[early.index("remaining") + 1] == "15 s"
 

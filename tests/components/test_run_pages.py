@@ -91,7 +91,7 @@ def test_percentiles_that_are_mostly_of_errors_say_so_and_stand_beside_those_wit
     at = shown.index("p50")
     assert shown[0].startswith("The client timed 97 answers, 93 % of them 503, and gave up on 3 ")
     assert shown[at - 5 : at + 6] == [
-        *("Client, from due", "Below 400", "Errors", "Client, from send", "Server"),
+        *("Client, from due", "Status < 400", "Errors", "Client, from send", "Server"),
         *("p50", "50 ms", "900 ms", "1.5 ms", "40 ms", "—"),
     ]
     at = shown.index("p99")
