@@ -28,6 +28,7 @@ from servescope.figures.run_texts import (
     latency,
     plan_facts,
 )
+from servescope.figures.shares import share_texts
 from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.load.report import FROM_SEND, LATENCY_NAMES, OF_ERRORS, OF_SUCCESS
@@ -37,7 +38,7 @@ from servescope.records.load import RunState, outcome_name
 from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dash.development.base_component import Component
 
@@ -60,10 +61,10 @@ PERCENTILES_HELP: Final = (
     "it leaves out what a slow server made wait. Its figures are exact. The server's run from the "
     "request's arrival in the kernel to the last byte of its answer, of all requests that the "
     "server read in the whole seconds of the run, other clients' too; they come from histograms "
-    f"and are at most {units.text(ERROR_BOUND, '1')} off. An app under another server is timed "
-    "from its call. Status < 400: the client's from due, of answers with such a status; errors: of "
-    "all others, 4xx, 5xx and timed out. ≥: requests that timed out are among these, so the figure "
-    "is a lower bound."
+    f"and are at most {units.text(ERROR_BOUND, '1')} off, and keep no maximum. An app under "
+    "another server is timed from its call. Status < 400: the client's from due, of answers with "
+    "such a status; errors: of all others, 4xx, 5xx and timed out. ≥: requests that timed out are "
+    "among these, so the figure is a lower bound."
 )
 
 
@@ -142,13 +143,7 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
     clocks = {OF_SUCCESS: capitalized(SUCCEEDED), OF_ERRORS: "Errors"} if has_errors(told) else {}
     rows: list[list[Cell | Duration]] = []
     for field, name in {**LATENCY_NAMES, "mean": "mean"}.items():
-        of_server = units.Duration(None)
-        if server is not None:
-            of_server = (
-                units.Duration(server.mean_s)
-                if name == "mean"
-                else units.Duration.of_percentile(server.quantiles_s.get(name))
-            )
+        of_server = units.Duration(None) if server is None else _of_server(server, name)
         apart = [latency(told, field, clock) for clock in clocks]
         rows.append(
             [name, latency(told, field), *apart, latency(told, field, FROM_SEND), of_server]
@@ -160,6 +155,16 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
         label="Percentiles of client and server",
     )
     return html.Div([html.P(_counted(run, server)), table, *_steps_table(run)])
+
+
+def _of_server(server: ServerFigures, name: str) -> Cell | Duration:
+    """The server's figure of this name; its histograms keep no maximum but a bound of it."""
+    if name == "mean":
+        return units.Duration(server.mean_s)
+    if name == "max":
+        known = map(units.Duration.of_percentile, server.quantiles_s.values())
+        return next((one for one in known if one.is_bound), "not kept")
+    return units.Duration.of_percentile(server.quantiles_s.get(name))
 
 
 def _counted(run: LoadRun, server: ServerFigures | None) -> str:
@@ -189,8 +194,8 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     no_room = ""
     if server.turned_away:
         no_room = (
-            f" It had no room for {counted(server.turned_away, 'connection')}, which it answered "
-            "with 503 or, where they came too fast, closed without an answer."
+            f" It had no room for {counted(server.turned_away, 'connection')}: it answered them "
+            "with 503, or closed them without an answer where too many others still had to be told."
         )
     timed = f"{client}; the server timed {server.requests:,} in the same seconds, whoever sent them"
     return f"{timed}{unread}.{no_room}"
@@ -220,14 +225,21 @@ def errors_table(run: LoadRun) -> html.Div:
     }
     known = int(told.get("sent") or 0) - int(told.get("in_flight") or 0)
     rows = [
-        [kind, f"{count:,}", units.text(count / known if known else None, "1")]
-        for kind, count in kinds.items()
+        [kind, f"{count:,}", share]
+        for (kind, count), share in zip(kinds.items(), _shares(kinds.values(), known), strict=True)
     ]
     so_far = "" if is_over else " so far"
     none = f"No request failed{so_far}, and none was answered with a 4xx or 5xx."
     of_which = "Of those due" if is_over else "Of those that have ended"
     table = figure_table(("Kind", "Requests", of_which), rows, empty=none)
     return html.Div([table, *_examples(run.result.get("steps") or () if is_over else ())])
+
+
+def _shares(counts: Collection[int], whole: int) -> list[str]:
+    """The share of each count in the whole: with that of all others they add up to 100 %."""
+    if whole < max(sum(counts), 1):
+        return [units.NOTHING] * len(counts)
+    return share_texts([one / whole for one in (*counts, whole - sum(counts))])[:-1]
 
 
 def _examples(steps: Sequence[Mapping[str, Any]]) -> list[Component]:

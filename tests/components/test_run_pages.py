@@ -111,6 +111,10 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     assert shown[at : at + 4] == ["p99", "≥ 10 s", "≥ 60 ms", "41 ms"], "three timed out"
     at = shown.index("p99.9")
     assert shown[at + 3] == "—"
+    assert shown[shown.index("max") + 3] == "not kept"
+    slow = replace(server, quantiles_s=dict.fromkeys(names, 36.4) | {"p99": 64.0})
+    beyond = texts(one_run.percentiles_table(RUN, slow))
+    assert beyond[beyond.index("max") + 3] == "≥ 64 s"
     assert shown[0] == (
         "The client timed 97 answers, 7.22 % of them 4xx or 5xx, and gave up on 3 requests after "
         "10 s, which count as that long from the moment they were due; the server timed 105 in the "
@@ -127,8 +131,9 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     )
     no_room = texts(one_run.percentiles_table(RUN, replace(server, turned_away=12_265)))[0]
     assert no_room.endswith(
-        "timed 105 in the same seconds, whoever sent them. It had no room for 12,265 connections, "
-        "which it answered with 503 or, where they came too fast, closed without an answer."
+        "timed 105 in the same seconds, whoever sent them. It had no room for 12,265 connections: "
+        "it answered them with 503, or closed them without an answer where too many others "
+        "still had to be told."
     )
     nothing = texts(one_run.percentiles_table(replace(RUN, result={}), None))
     assert "of the server none are kept of these seconds" in nothing[0]
@@ -150,6 +155,10 @@ def test_errors_by_kind_and_examples_where_there_are_some():
         *("status 404", "5", "5 %"),
         *("status 503", "2", "2 %"),
     ]
+    overload = {"sent": 20_000, "failed": {"reset": 1_837, "timed_out": 7_121}}
+    overload |= {"statuses": {"200": 473, "503": 10_569}}
+    shares = texts(one_run.errors_table(replace(RUN, result=overload)))[5::3]
+    assert shares == ["9.2 %", "35.6 %", "52.8 %"], "and 2.4 % were answered with 200"
     examples = {"timed_out": "connected, no byte within 10 s", "status_503": "busy"}
     told = replace(RUN, result=RUN.result | {"steps": [STEP | {"examples": examples}]})
     assert texts(one_run.errors_table(told))[-4:] == [
