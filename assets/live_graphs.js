@@ -291,7 +291,7 @@
   // take one where there is room for four.
   function timeTicks(seconds, room) {
     const width = (step) => (step < 60 ? SECONDS_LABEL_PX : TIME_LABEL_PX);
-    const step = TIME_STEPS_S.find((one) => (seconds / one + 1) * width(one) <= room);
+    const step = TIME_STEPS_S.find((one) => (Math.floor(seconds / one) + 1) * width(one) <= room);
     return step ? { dtick: 1000 * step, tick0: "2000-01-01" } : { nticks: Math.floor(room / TIME_LABEL_PX) };
   }
 

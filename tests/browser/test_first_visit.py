@@ -22,20 +22,26 @@ TICKS = (
 )
 
 
+def wait_legend(opened, graph, wanted):
+    """Wait until each line of a graph's legend says what is wanted of it, and there is no other."""
+    said = f"JSON.stringify(Object.entries(({LEGEND})('{graph}')))"
+    opened.until(f"wanted => {said} === JSON.stringify(Object.entries(wanted))", wanted)
+
+
 def test_before_the_first_request_a_rate_is_0_a_duration_nothing_and_a_note_says_why(open_page):
     # The first test of the file: nobody has asked anything yet.
     opened = open_page("/").wait_drawn("overview-requests", "overview-latency")
     opened.wait_newer("overview-requests", 0)
     classes = ["2xx", "3xx", "4xx", "5xx"]
-    assert opened.page.evaluate(LEGEND, "overview-requests") == dict.fromkeys(classes, "0 req/s")
+    wait_legend(opened, "overview-requests", dict.fromkeys(classes, "0 req/s"))
     percentiles = ["p50", "p95", "p99"]
-    assert opened.page.evaluate(LEGEND, "overview-latency") == dict.fromkeys(percentiles, "—")
+    wait_legend(opened, "overview-latency", dict.fromkeys(percentiles, "—"))
     note = opened.page.locator("#overview-requests .live-graph-note")
     note.get_by_text("No requests in this span.").wait_for()
     opened.open("/load").wait_drawn("load-rates")
     opened.wait_newer("load-rates", 0)
     lines = ["generator: finished", "generator: failed", "server: answered"]
-    assert opened.page.evaluate(LEGEND, "load-rates") == dict.fromkeys(lines, "0 req/s")
+    wait_legend(opened, "load-rates", dict.fromkeys(lines, "0 req/s"))
     opened.page.locator("#load-rates .live-graph-note").get_by_text("No load in this").wait_for()
     assert opened.page.evaluate(TICKS, "load-rates") == ["0"], "4 is no rate that there was"
     opened.open("/latency").wait_drawn("latency-stages", "latency-heat")

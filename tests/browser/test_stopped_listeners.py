@@ -256,6 +256,15 @@ def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_p
     assert not [name for name in then if not name.startswith(("files", "wsgi", "asgi", "shop"))]
 
 
+def colours_of(opened, graph, lines):
+    """The colours in a graph's legend, once these lines are drawn in it."""
+    opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
+    are_there = "lines.every(line => legend[line] !== undefined)"
+    legend = f"({COLOURS})('{graph}-legend')"
+    opened.until(f"lines => {{ const legend = {legend}; return {are_there}; }}", lines)
+    return opened.page.evaluate(COLOURS, f"{graph}-legend")
+
+
 def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, dashboard):
     names = ("books", "notes")
     assert len({suggested_place(name) for name in names}) == 1
@@ -271,15 +280,14 @@ def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, 
             with urlopen(f"http://127.0.0.1:{ports[name]}/", timeout=20) as answer:
                 assert answer.status == 200
         opened = open_page("/ports").wait_drawn("ports-requests", "ports-bytes")
-        there = f"names => names.every(name => ({COLOURS})('ports-requests-legend')[name])"
-        opened.until(there, list(names))
-        colours = opened.page.evaluate(COLOURS, "ports-requests-legend")
+        colours = colours_of(opened, "ports-requests", [*names])
         bundled = {colours[name] for name in ALL if name in colours}
         mine = [colours[name] for name in names]
         assert len({*mine} - bundled) == len(names)
         for graph, ending in (("ports-bytes", " sent"), ("ports-inside", " connections open")):
-            found = opened.page.evaluate(COLOURS, f"{graph}-legend")
-            assert [found[f"{name}{ending}"] for name in names] == mine
+            lines = [f"{name}{ending}" for name in names]
+            found = colours_of(opened, graph, lines)
+            assert [found[line] for line in lines] == mine
         until_then.close()
         eventually(lambda: not {*names} & states(control).keys())
 
