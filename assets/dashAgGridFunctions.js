@@ -25,8 +25,8 @@
   // Arrows go from cell to cell; Tab leaves the table, which may have more than a thousand.
   functions.leaveTable = () => false;
 
-  // A cell that leads to a page of ours, which its row names as `address`.
+  // A cell that leads to a page of ours, which its row names as `address`, and what it is `called`.
   const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
-  components.PageLink = ({ value, data }) =>
-    window.React.createElement("a", { href: data.address, "data-page": "" }, String(value));
+  components.PageLink = ({ data }) =>
+    window.React.createElement("a", { href: data.address, "data-page": "" }, data.called);
 })();

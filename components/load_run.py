@@ -22,7 +22,7 @@ from servescope.figures.run_texts import SUCCEEDED, plan_text
 from servescope.findings import findings, gathering
 from servescope.histogram import least_count
 from servescope.load.report import FROM_SEND, LATENCY_NAMES, OF_SUCCESS
-from servescope.records.load import TERMINAL_STATES, outcome_name
+from servescope.records.load import TERMINAL_STATES, RunState, outcome_name
 from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def result(run: LoadRun) -> html.Div:
             html.Div(
                 [
                     dcc.Link(f"Run {run.id}: {plan_text(run.plan)}", href=address_of(run.id)),
-                    html.Span(run.state.value, className=f"state {run.state.value}"),
+                    state_mark(run),
                     run_export_menu(run),
                 ],
                 className="card-heading",
@@ -195,6 +195,21 @@ def result(run: LoadRun) -> html.Div:
             details(run),
         ]
     )
+
+
+def state_text(run: LoadRun) -> str:
+    """Where a run stands; one whose requests have all come due says so, as it sends no more."""
+    is_over = run.state is RunState.RUNNING and bool(status.awaited_text(run))
+    return "schedule over" if is_over else run.state.value
+
+
+def state_mark(run: LoadRun) -> html.Span:
+    """The same, coloured; green is only what is well: nothing has failed, and load is sent."""
+    told, text = run.result or run.progress, state_text(run)
+    is_plain = text != run.state.value
+    if run.state in {RunState.RUNNING, RunState.DONE}:
+        is_plain |= bool(failed_count(told) or server_errors(told))
+    return html.Span(text, className="state" if is_plain else f"state {text}")
 
 
 def counts(run: LoadRun) -> html.Div:
@@ -243,9 +258,10 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
     return {
         "key": str(run.id),
         "id": run.id,
+        "called": f"Run {run.id}",
         "address": address_of(run.id),
         "at": run.started_s or run.requested_s,
-        "state": run.state.value,
+        "state": state_text(run),
         "plan": plan_text(run.plan) + _where(run),
         "sent": told.get("sent"),
         "failed": failed_count(told) if told else None,

@@ -75,7 +75,7 @@ def title(run: LoadRun) -> str:
 
 def outcome(run: LoadRun) -> list[Component]:
     """How the run stands: its state and times, and progress or counts."""
-    state = html.Span(run.state.value, className=f"state {run.state.value}")
+    state = load_run.state_mark(run)
     when: list[Any] = ["Began ", _moment(run.started_s or run.requested_s)]
     if run.started_s is None:
         when[0] = "Asked for "

@@ -111,7 +111,7 @@ def _row(run: LoadRun, chosen: tuple[int, ...], page: int) -> html.Tr:
             html.Td(_name(run), className="run"),
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{began:.3f}")), className="began"),
             html.Td(_plan(run), className="plan", title=plan_text(run.plan)),
-            html.Td(html.Span(run.state.value, className=f"state {run.state.value}")),
+            html.Td(load_run.state_mark(run)),
             _number("due", _count(told.get("sent"))),
             _number("failed", _count(failed), "bad-text" if failed else ""),
             _number("5xx", _count(errors), "bad-text" if errors else ""),

@@ -89,6 +89,7 @@ HISTORY_PX: Final = 280
 EMPTY_HISTORY_PX: Final = 130  # its headings and the sentence that it has no run
 EMPTY_HISTORY: Final = "No run to show: none was started yet, or none ended in the span shown."
 DURATION_PX: Final = 98  # `10,000 ms` stands whole
+BAD_FROM_ONE: Final = {"cellClassRules": {"bad-text": "params.value > 0"}}
 HISTORY: Final = (
     panels.phone_column(
         {
@@ -99,12 +100,12 @@ HISTORY: Final = (
             "sort": "desc",
             "cellRenderer": "PageLink",
         },
-        minWidth=70,
-        maxWidth=70,
+        minWidth=78,
+        maxWidth=78,
     ),
     {
         "field": "at",
-        "headerName": "Started",
+        "headerName": "Began",
         "minWidth": 155,
         "valueFormatter": {"function": "moment(params.value)"},
     },
@@ -118,12 +119,12 @@ HISTORY: Final = (
             "autoHeight": True,
             "cellClass": "wrapped",
         },
-        minWidth=170,
+        minWidth=162,
     ),
-    {"field": "state", "headerName": "State", "minWidth": 95},
+    {"field": "state", "headerName": "State", "minWidth": 115},
     panels.number_column("sent", "Due"),
-    panels.number_column("failed", "Failed"),
-    panels.number_column("errors", "5xx", width=90),
+    panels.number_column("failed", "Failed") | BAD_FROM_ONE,
+    panels.number_column("errors", "5xx", width=90) | BAD_FROM_ONE,
     panels.number_column("p50", "p50", shown="p50_text", width=DURATION_PX),
     panels.phone_column(panels.number_column("p99", "p99", shown="p99_text", width=DURATION_PX)),
     panels.number_column("naive", "Naive p99", shown="naive_text", width=DURATION_PX),

@@ -189,6 +189,24 @@ def test_a_run_under_way_says_how_many_of_its_requests_were_refused(
     table.wait_for()
     above = table.locator("xpath=preceding::p[1]").inner_text()
     assert re.match(r"The client timed [\d,]+ answers, [\d.]+ % of them 503[,;]", above), above
+    opened.page.get_by_role("link", name="Load", exact=True).first.click()
+    place = opened.page.locator("#load-history")
+    place.scroll_into_view_if_needed()
+    place.get_by_role("link", name=f"Run {refusing_run}", exact=True).wait_for()
+    assert place.get_by_role("columnheader", name="Began").count() == 1
+    opened.until(RED_ERRORS, str(refusing_run))
+
+
+RED_ERRORS = """id => {
+    const cell = document.querySelector(`#load-history [row-id="${id}"] [col-id=errors]`);
+    const red = getComputedStyle(document.documentElement).getPropertyValue('--bad').trim();
+    const sample = document.createElement('i');
+    sample.style.color = red;
+    document.body.append(sample);
+    const wanted = getComputedStyle(sample).color;
+    sample.remove();
+    return cell !== null && getComputedStyle(cell).color === wanted;
+}"""
 
 
 AWAITED = """() => {

@@ -7,7 +7,7 @@ from components.cards import BAD, GOOD, WARN, stat
 from components.client import Visitor
 from components.findings import card_state, moment_query, verdict
 from components.listeners import listener_table, short_app
-from components.load_run import history_rows, progress, result
+from components.load_run import history_rows, progress, result, state_mark
 from components.request_table import (
     chosen_values,
     counts_text,
@@ -456,10 +456,29 @@ def test_a_result_without_a_single_answer_is_shown():
     assert "—" in texts(result(a_run(RunState.DONE, result=empty.to_json())))
 
 
+@pytest.mark.parametrize(
+    ("state", "changes", "text", "coloured"),
+    [
+        (RunState.DONE, {"result": {"failed": {}, "status_classes": {"2xx": 9}}}, "done", "done"),
+        (RunState.DONE, {"result": {"failed": {"reset": 1}, "status_classes": {}}}, "done", ""),
+        (RunState.DONE, {"result": {"failed": {}, "status_classes": {"5xx": 1}}}, "done", ""),
+        (RunState.RUNNING, {"progress": {"elapsed_s": 9.0}}, "running", "running"),
+        (RunState.RUNNING, {"progress": {"elapsed_s": 9, "failed": {"reset": 1}}}, "running", ""),
+        (RunState.RUNNING, {"progress": {"elapsed_s": 30.5}}, "schedule over", ""),
+        (RunState.FAILED, {"result": {"failed": {"reset": 1}}}, "failed", "failed"),
+        (RunState.STOPPED, {}, "stopped", "stopped"),
+    ],
+)
+def test_the_state_of_a_run_is_green_only_where_nothing_failed(state, changes, text, coloured):
+    mark = state_mark(a_run(state, **changes))
+    assert (mark.children, mark.className) == (text, f"state {coloured}".strip())
+
+
 def test_the_history_has_a_row_for_each_run():
     rows = history_rows([a_run(), a_run(RunState.DONE, id=2, result=RESULT.to_json())])
     assert [row["key"] for row in rows] == ["3", "2"]
     assert [row["address"] for row in rows] == ["/runs/3", "/runs/2"]
+    assert [row["called"] for row in rows] == ["Run 3", "Run 2"]
     assert rows[0]["sent"] is None
     assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
     assert rows[1]["errors"] == 7, "a server error is an answer, and no success"
