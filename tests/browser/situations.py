@@ -703,7 +703,7 @@ SITUATIONS = (
                 "nothing-wrong": Said(
                     "good",
                     r"in the last 5 s: (?P<running>\d+) of (?P<all>\d+) listeners run, "
-                    r"(?P<number>\d+) requests? (?:was|were) answered"
+                    r"(?P<number>\d+) requests? (?:was|were) served"
                     rf"(?:, p95 (?P<p95>{DURATION}) at most)?\.$",
                     lambda facts, number, p95=0.0, **of: (
                         of["running"] == of["all"] == facts["listeners"]
@@ -718,7 +718,7 @@ SITUATIONS = (
                 "span-well": Said(
                     "good",
                     r"^No request was slow in this span: (?P<number>\d+) requests? (?:was|were) "
-                    r"answered",
+                    r"served",
                     lambda _facts, number: number > 0,
                 )
             },
