@@ -20,6 +20,7 @@ from servescope.figures import run_progress, run_texts, units
 from servescope.figures.run_progress import answers, server_errors
 from servescope.figures.run_texts import SUCCEEDED, plan_text
 from servescope.findings import findings, gathering
+from servescope.findings.load_run import is_generator_late, is_limited_by_generator
 from servescope.histogram import least_count
 from servescope.load.report import FROM_SEND, LATENCY_NAMES, OF_SUCCESS
 from servescope.records.load import TERMINAL_STATES, RunState, outcome_name
@@ -221,7 +222,7 @@ def counts(run: LoadRun) -> html.Div:
 
 def details(run: LoadRun) -> html.Dl:
     """Of a run with a result: its answers, its failures, and the generator's own part."""
-    return _facts(_details(run.result, run.result["lag_ms"]))
+    return _facts(_details(run))
 
 
 def origin(run: LoadRun) -> list[html.P]:
@@ -309,12 +310,25 @@ def _by_status_and_kind(told: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _details(told: dict[str, Any], lag: dict[str, Any]) -> dict[str, str]:
+def _lateness(run: LoadRun) -> str:
+    """How late the generator itself sent, and whether that spoils what the run says of a server."""
+    told, evidence = run_texts.lateness_text(run.result["lag_ms"]), gathering.run_of(run).run
+    if evidence is None or evidence.p99_s is None:
+        return f"{told}."
+    if is_limited_by_generator(evidence):
+        return f"{told}. The run measured the generator, not the server."
+    if is_generator_late(evidence):
+        return f"{told}. More than a tenth of p99 may be this delay, not the server's."
+    return f"{told}. At most a tenth of p99 is this delay."
+
+
+def _details(run: LoadRun) -> dict[str, str]:
+    told = run.result
     others = told.get("generator")
     facts = {
         **({"Sent by": others} if others else {}),
         **_by_status_and_kind(told),
-        "The generator's own lag": f"p99 {ms(lag['p99'])}, most {ms(lag['max'])}",
+        run_texts.LATENESS: _lateness(run),
         f"CPU time of {'the busiest worker' if others else 'the generator'}": units.text(
             told.get("cpu_seconds"), "s"
         ),

@@ -108,6 +108,19 @@ def _refused(result: Mapping[str, Any]) -> dict[str, int]:
     return {status: int(number) for status, number in statuses if status[:1] in _ERRORS}
 
 
+LATENESS: Final = "Sent late by the generator"
+"""The label of `lateness_text`: by its own delay, not for want of a connection."""
+
+
+def lateness_text(lag_ms: Mapping[str, float | None]) -> str:
+    """How much later than due the generator took requests up, of a result's `lag_ms`."""
+    p99, most = (
+        units.text(None if value is None else value / 1e3, "s")
+        for value in (lag_ms["p99"], lag_ms["max"])
+    )
+    return f"1 in 100 requests by {p99} or more, the latest by {most}"
+
+
 def schedule_text(scenario: Scenario) -> str:
     """The schedule of a scenario in a few words: how often, and for how long."""
     schedule, unit = scenario.schedule, _unit_of_rate(scenario)
@@ -216,9 +229,9 @@ def environment_texts(environment: RunEnvironment | None) -> dict[str, str]:
         if environment.threads is None
         else f"{environment.threads:,} in all"
     )
-    pinned = "no" if environment.pinned_core is None else f"core {environment.pinned_core}"
+    pinned = "no core" if environment.pinned_core is None else f"core {environment.pinned_core}"
     machine = {
-        "Cores": f"{environment.cores:,} that may be used",
+        "Cores": f"{environment.cores:,} that Servescope may use",
         "System": f"{environment.system}, {environment.machine}",
         "Python": environment.python,
         "Servescope": environment.servescope or "not known",
@@ -232,7 +245,7 @@ def environment_texts(environment: RunEnvironment | None) -> dict[str, str]:
         "Request threads": threads,
         "Server processes": f"{environment.processes:,}",
         "Port": str(environment.port) if environment.port else "not kept",
-        "Pinned": pinned,
+        "Listener pinned to": pinned,
         "TLS": "yes" if environment.is_tls else "no",
         **machine,
     }

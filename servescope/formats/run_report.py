@@ -13,10 +13,12 @@ import numpy as np
 
 from servescope.figures import theme, units
 from servescope.figures.run_texts import (
+    LATENESS,
     SUCCEEDED,
     environment_texts,
     has_errors,
     latency,
+    lateness_text,
     plan_facts,
     timed_text,
 )
@@ -146,8 +148,7 @@ def _result(data: RunData) -> list[str]:
         "Failures by kind": _pairs(
             {outcome_name(kind): count for kind, count in result["failed"].items() if count}
         ),
-        "The generator's own lag": f"p99 {_ms(result['lag_ms']['p99'])}, "
-        f"most {_ms(result['lag_ms']['max'])}",
+        LATENESS: lateness_text(result["lag_ms"]),
         f"CPU time of {'the busiest worker' if sent_by else 'the generator'}": units.text(
             result.get("cpu_seconds"), "s"
         ),
@@ -403,10 +404,6 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str | units.Duration
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div>"
     )
-
-
-def _ms(milliseconds: float | None) -> str:
-    return units.text(None if milliseconds is None else milliseconds * _MS, "s")
 
 
 def _count(value: Any) -> str:

@@ -7,7 +7,7 @@ from components.cards import BAD, GOOD, WARN, stat
 from components.client import Visitor
 from components.findings import card_state, moment_query, verdict
 from components.listeners import listener_table, short_app
-from components.load_run import history_rows, progress, result, state_mark
+from components.load_run import details, history_rows, progress, result, state_mark
 from components.request_table import (
     chosen_values,
     counts_text,
@@ -697,3 +697,27 @@ def test_bars_of_a_waterfall_follow_one_another_and_fill_the_whole():
     assert [bar["left"] for bar in bars] == ["0.000%", "25.000%", "25.000%"]
     assert [bar["width"] for bar in bars] == ["25.000%", "0.000%", "75.000%"]
     assert waterfall({"kernel": 0.0}) is not None
+
+
+@pytest.mark.parametrize(
+    ("lag_ms", "p99_ms", "naive_ms", "cpu_seconds", "told"),
+    [
+        (435.0, 10_000.0, 9_990.0, 2.6, "At most a tenth of p99 is this delay."),
+        (435.0, 900.0, 100.0, 2.6, "More than a tenth of p99 may be this delay, not the server's."),
+        (435.0, 900.0, 100.0, 29.9, "The run measured the generator, not the server."),
+    ],
+)
+def test_the_lateness_of_the_generator_is_told_with_what_it_spoils(
+    lag_ms, p99_ms, naive_ms, cpu_seconds, told
+):
+    figures = RESULT.to_json()
+    figures |= {
+        "lag_ms": figures["lag_ms"] | {"p99": lag_ms, "max": 904.0},
+        "latency_ms": figures["latency_ms"] | {"p99": p99_ms},
+        "naive_ms": figures["naive_ms"] | {"p99": naive_ms},
+        "cpu_seconds": cpu_seconds,
+        "failed": {},
+    }
+    shown = texts(details(a_run(RunState.DONE, result=figures)))
+    late = shown[shown.index("Sent late by the generator") + 1]
+    assert late == f"1 in 100 requests by 435 ms or more, the latest by 904 ms. {told}"

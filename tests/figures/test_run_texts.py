@@ -157,11 +157,13 @@ def test_an_app_under_another_server_is_no_listener():
 def test_an_environment_without_a_listener_is_the_machine_alone():
     machine = RunEnvironment("", "CPython 3.11.7", "Linux 6.1", "x86_64", 2)
     assert environment_texts(machine) == {
-        "Cores": "2 that may be used",
+        "Cores": "2 that Servescope may use",
         "System": "Linux 6.1, x86_64",
         "Python": "CPython 3.11.7",
         "Servescope": "not known",
     }
+    hosted = environment_texts(replace(machine, app="a:app", app_kind="wsgi", model="thread_pool"))
+    assert hosted["Listener pinned to"] == "no core"
     assert environment_texts(None) == {}
 
 
