@@ -17,3 +17,11 @@ def action_bar(*children: Any, className: str = "") -> html.Fieldset:  # noqa: N
         [*children, html.Span(className="no-action-now", role="status")],
         className=f"acts {className}".strip(),
     )
+
+
+def needs_connection(menu: Any) -> html.Fieldset:
+    """A menu or popover whose contents only the server can carry out: its button is disabled, too.
+
+    It says no reason of its own: what stands beside it, or in it, does.
+    """
+    return html.Fieldset(menu, className="acts")

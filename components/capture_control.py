@@ -9,7 +9,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, html
 
 from components import access
-from components.action_bar import action_bar
+from components.action_bar import action_bar, needs_connection
 from components.help import BUTTON
 from components.page_links import linked
 from components.status import sentence
@@ -98,19 +98,21 @@ def capture_control() -> html.Div:
     ]
     return html.Div(
         [
-            dmc.Popover(
-                [
-                    dmc.PopoverTarget(
-                        "Capture", boxWrapperProps=BUTTON | {"className": "menu-button"}
-                    ),
-                    dmc.PopoverDropdown(dmc.Stack(fields, gap="xs")),
-                ],
-                id="capture-popover",
-                width=320,
-                position="bottom-end",
-                shadow="md",
-                withinPortal=False,
-                keepMounted=True,
+            needs_connection(
+                dmc.Popover(
+                    [
+                        dmc.PopoverTarget(
+                            "Capture", boxWrapperProps=BUTTON | {"className": "menu-button"}
+                        ),
+                        dmc.PopoverDropdown(dmc.Stack(fields, gap="xs")),
+                    ],
+                    id="capture-popover",
+                    width=320,
+                    position="bottom-end",
+                    shadow="md",
+                    withinPortal=False,
+                    keepMounted=True,
+                )
             ),
             html.Span(id="capture-state", role="status", className="capture-state"),
             action_bar(

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
 
+from components.action_bar import needs_connection
 from components.help import BUTTON, attributes
 from components.path_prefix import below_prefix
 from servescope.formats.tables import FORMATS
@@ -14,10 +15,14 @@ from servescope.formats.tables import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dash import html
+
 LABELS: Final = {"csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 
 
-def export_menu(page: str, metrics: Sequence[str], run_id: int | None = None) -> dmc.Menu | None:
+def export_menu(
+    page: str, metrics: Sequence[str], run_id: int | None = None
+) -> html.Fieldset | None:
     """A menu of formats for a page's metrics over the span it shows; None when it has none.
 
     On the page of a load run they are that run's figures, which may have been measured elsewhere.
@@ -25,21 +30,23 @@ def export_menu(page: str, metrics: Sequence[str], run_id: int | None = None) ->
     """
     if not metrics:
         return None
-    return dmc.Menu(
-        position="bottom-end",
-        children=[
-            dmc.MenuTarget("Export", boxWrapperProps=BUTTON | {"className": "menu-button"}),
-            dmc.MenuDropdown(
-                [
-                    dmc.MenuItem(
-                        LABELS[name],
-                        id=f"{page}-export-{name}",
-                        **attributes(data_export=_link(page, metrics, name, run_id)),
-                    )
-                    for name in FORMATS
-                ]
-            ),
-        ],
+    return needs_connection(
+        dmc.Menu(
+            position="bottom-end",
+            children=[
+                dmc.MenuTarget("Export", boxWrapperProps=BUTTON | {"className": "menu-button"}),
+                dmc.MenuDropdown(
+                    [
+                        dmc.MenuItem(
+                            LABELS[name],
+                            id=f"{page}-export-{name}",
+                            **attributes(data_export=_link(page, metrics, name, run_id)),
+                        )
+                        for name in FORMATS
+                    ]
+                ),
+            ],
+        )
     )
 
 

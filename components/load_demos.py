@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, callback, ctx, dcc, html
 
 from components import access, forms
-from components.action_bar import action_bar
+from components.action_bar import action_bar, needs_connection
 from components.help import BUTTON
 from components.page_links import linked
 from components.run_links import address_of, comparison_address
@@ -64,17 +64,23 @@ def demo_list(page: str, why_not: str) -> html.Div:
     )
 
 
-def demo_menu(page: str, why_not: str) -> dmc.Popover:
+def demo_menu(page: str, why_not: str) -> html.Fieldset:
     """The same behind a button, for a page that has no room for them."""
-    return dmc.Popover(
-        [
-            dmc.PopoverTarget("Try a demo", boxWrapperProps=BUTTON | {"className": "menu-button"}),
-            dmc.PopoverDropdown([html.P(EXPLAINED, className="dimmed"), demo_list(page, why_not)]),
-        ],
-        width=660,
-        position="bottom-end",
-        shadow="md",
-        withinPortal=False,
+    return needs_connection(
+        dmc.Popover(
+            [
+                dmc.PopoverTarget(
+                    "Try a demo", boxWrapperProps=BUTTON | {"className": "menu-button"}
+                ),
+                dmc.PopoverDropdown(
+                    [html.P(EXPLAINED, className="dimmed"), demo_list(page, why_not)]
+                ),
+            ],
+            width=660,
+            position="bottom-end",
+            shadow="md",
+            withinPortal=False,
+        )
     )
 
 

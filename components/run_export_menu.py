@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 
+from components.action_bar import needs_connection
 from components.help import BUTTON, attributes
 from components.path_prefix import below_prefix
 from servescope.run_files.archive import SUFFIX
 
 if TYPE_CHECKING:
+    from dash import html
+
     from servescope.records.load import LoadRun
 
 LABELS: Final = {
@@ -22,19 +25,21 @@ LABELS: Final = {
 """By the name of the format, `exports.run_writing.RUN_FORMATS`."""
 
 
-def run_export_menu(run: LoadRun) -> dmc.Menu:
+def run_export_menu(run: LoadRun) -> html.Fieldset:
     """A menu of the formats of a run that is over; `assets/export.js` follows an item's link."""
-    return dmc.Menu(
-        position="bottom-end",
-        children=[
-            dmc.MenuTarget("Export run", boxWrapperProps=BUTTON | {"className": "menu-button"}),
-            dmc.MenuDropdown(
-                [
-                    dmc.MenuItem(label, **attributes(data_download=_link(run, name)))
-                    for name, label in LABELS.items()
-                ]
-            ),
-        ],
+    return needs_connection(
+        dmc.Menu(
+            position="bottom-end",
+            children=[
+                dmc.MenuTarget("Export run", boxWrapperProps=BUTTON | {"className": "menu-button"}),
+                dmc.MenuDropdown(
+                    [
+                        dmc.MenuItem(label, **attributes(data_download=_link(run, name)))
+                        for name, label in LABELS.items()
+                    ]
+                ),
+            ],
+        )
     )
 
 

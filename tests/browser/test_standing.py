@@ -144,7 +144,8 @@ def test_nothing_is_claimed_while_there_is_no_connection(start_dashboard, look):
 
 
 ACTIONS = {
-    "/": ["Start demo load"],
+    "/": ["Start demo load", "Try a demo", "Export"],
+    "/requests": ["Capture", "Export"],
     "/load": ["Start"],
     "/servers": ["Compare", "Apply", "Restart: wsgi", "Add listener"],
 }
