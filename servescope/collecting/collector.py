@@ -85,6 +85,7 @@ class Collector:
         self._last_ts: int | None = None
         self._ticked: tuple[int, float] | None = None  # boundary and monotonic time
         self._growth = Growth()
+        self._sampled: dict[str, int] = {}  # the newest second of each ring of samples
         self._cost_s = 0.0
         self.status = CollectorStatus()
 
@@ -196,11 +197,16 @@ class Collector:
             by_second, cursors[name] = sample_ring.drain(
                 lambda reader, cursor: reader.drain(cursor, until_ns // _NS_PER_S)
             )
-            for ts, samples in by_second:
-                second = seconds.setdefault(min(max(ts, lowest), newest), Second())
+            for at, samples in by_second:
+                ts = min(max(at, lowest), newest)
+                second = seconds.setdefault(ts, Second())
+                growth = Growth()
                 for sample in samples:
                     if sample.metric in catalog.BY_NAME:  # else a newer Servescope wrote it
-                        self._add(sample, second.gauges, second.count)
+                        self._add(sample, second.gauges, growth.add)
+                since = max(self._sampled.get(name, at - 1) + 1, lowest)
+                self._sampled[name] = at
+                growth.divide_from(since if ts - since < _STALL_SECONDS else ts, ts, seconds)
         details.sort(key=lambda detail: detail.record.end_ns)
         return seconds, cursors, details, (taken, lost)
 

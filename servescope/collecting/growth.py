@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from servescope.collecting.aggregation import Second
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from servescope.collecting.aggregation import Second
     from servescope.store.base import SeriesKey
 
 _NS_PER_S: Final = 1_000_000_000
@@ -79,6 +80,13 @@ class Growth:
             rest._grown = {key: grown - _part(grown, counted) for key, grown in self._grown.items()}
         return rest
 
+    def divide_from(self, first: int, last: int, seconds: dict[int, Second]) -> None:
+        """Count it in whole seconds, `first` to `last`, in `seconds`, where it makes those."""
+        first = min(first, last)
+        several = {ts: seconds.setdefault(ts, Second()) for ts in range(first, last + 1)}
+        self._since = Moment(first, first)
+        self.divide(several, Moment(last + 1, last + 1))
+
 
 def _share(edge_s: float, end_s: float, passed_s: float) -> float:
     """The share of the time before `end_s` that had passed at an edge of a second."""
@@ -86,4 +94,4 @@ def _share(edge_s: float, end_s: float, passed_s: float) -> float:
 
 
 def _part(grown: float, share: float) -> float:
-    return float(math.floor(grown * share)) if grown.is_integer() else grown * share
+    return float(round(grown * share)) if grown.is_integer() else grown * share

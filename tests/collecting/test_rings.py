@@ -4,6 +4,8 @@ import math
 import os
 import time
 
+import numpy as np
+
 from servescope import catalog
 from servescope.recording.recorder import Recorder
 from servescope.recording.samples import SampleWriter
@@ -114,6 +116,24 @@ def test_samples_of_other_processes_count_once_whoever_collects(store, folder, c
     assert messages.count.tolist() == [41.0]
     assert list(folder.iterdir()) == []
     assert store.cursors() == {}
+
+
+def test_what_a_process_counted_while_it_stood_still_is_no_peak(store, folder, collect):
+    folder.mkdir()
+    writer = SampleWriter(folder / "1.samples")
+    collect(0)
+    for second, count in ((0, 10.0), (1, 10.0), (6, 50.0), (7, 10.0), (40, 10.0)):
+        if second == 6:
+            collect(2)  # and then neither it nor the collector gets any time
+        writer.write(BASE + second, [gauge(second), said(count)])
+    collect(8)
+    collect(41, monotonic_s=BASE + 9.0)
+    query = Query(catalog.WEBSOCKET_MESSAGES, BASE, BASE + 41, 1)
+    rates = store.aggregate(query, Aggregation.RATE).values[0]
+    assert rates[:8].tolist() == [10.0] * 8
+    assert np.isnan(rates[8:40]).all(), "a gap stays one"
+    assert rates[40] == 10.0
+    writer.close()
 
 
 def gauge(value):
