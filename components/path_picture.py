@@ -379,7 +379,7 @@ def _times(path: RequestPath, stage: PathStage | None) -> html.Span:
                 for name, value in (("p50", stage.p50_s), ("p99", stage.p99_s))
             ]
             if stage.name in {KERNEL, QUEUE}:  # those that wait now had another wait, or have none
-                said.insert(0, "of ended requests:")
+                said.insert(0, "ended requests:")
         said.append(units.text(stage.requests_per_s, "{request}/s"))
     return html.Span(_BETWEEN.join(said), className="path-times")
 

@@ -68,7 +68,7 @@ def test_a_stage_tells_what_waits_its_times_and_its_rate(show, record):
     )
     shown = show()
     assert shown["kernel"].endswith("1 of 128 waiting now time not measured 10 req/s")
-    assert "3 waiting now of ended requests: p50 " in shown["queue"]
+    assert "3 waiting now ended requests: p50 " in shown["queue"]
     assert "ended" not in shown["app"]
     assert "p99 too few 10 req/s held here State: bad." in shown["queue"]
     assert "8 of 8 busy" in shown["workers"]
