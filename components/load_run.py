@@ -201,7 +201,7 @@ def result(run: LoadRun) -> html.Div:
 def state_text(run: LoadRun) -> str:
     """Where a run stands; one whose requests have all come due says so, as it sends no more."""
     is_over = run.state is RunState.RUNNING and bool(status.awaited_text(run))
-    return "schedule over" if is_over else run.state.value
+    return "ending" if is_over else run.state.value
 
 
 def state_mark(run: LoadRun) -> html.Span:

@@ -121,7 +121,7 @@ HISTORY: Final = (
         },
         minWidth=162,
     ),
-    {"field": "state", "headerName": "State", "minWidth": 115},
+    {"field": "state", "headerName": "State", "minWidth": 95},
     panels.number_column("sent", "Due"),
     panels.number_column("failed", "Failed") | BAD_FROM_ONE,
     panels.number_column("errors", "5xx", width=90) | BAD_FROM_ONE,

@@ -464,7 +464,7 @@ def test_a_result_without_a_single_answer_is_shown():
         (RunState.DONE, {"result": {"failed": {}, "status_classes": {"5xx": 1}}}, "done", ""),
         (RunState.RUNNING, {"progress": {"elapsed_s": 9.0}}, "running", "running"),
         (RunState.RUNNING, {"progress": {"elapsed_s": 9, "failed": {"reset": 1}}}, "running", ""),
-        (RunState.RUNNING, {"progress": {"elapsed_s": 30.5}}, "schedule over", ""),
+        (RunState.RUNNING, {"progress": {"elapsed_s": 30.5}}, "ending", ""),
         (RunState.FAILED, {"result": {"failed": {"reset": 1}}}, "failed", "failed"),
         (RunState.STOPPED, {}, "stopped", "stopped"),
     ],
