@@ -64,7 +64,7 @@ RUN = LoadRun(
 @pytest.fixture(autouse=True)
 def _without_a_prefix(monkeypatch):
     """Addresses as they are where the dashboard has a host to itself: no app is needed for them."""
-    for module in ("run_links", "one_run", "run_comparison"):
+    for module in ("page_links", "run_links", "one_run", "run_comparison"):
         monkeypatch.setattr(f"components.{module}.below_prefix", lambda path: path)
 
 
