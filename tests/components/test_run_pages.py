@@ -114,7 +114,7 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     assert shown[shown.index("max") + 3] == "not kept"
     slow = replace(server, quantiles_s=dict.fromkeys(names, 36.4) | {"p99": 64.0})
     beyond = texts(one_run.percentiles_table(RUN, slow))
-    assert beyond[beyond.index("max") + 3] == "≥ 64 s"
+    assert beyond[beyond.index("max") + 3] == "≥ 64.0 s"
     assert shown[0] == (
         "The client timed 97 answers, 7.22 % of them 4xx or 5xx, and gave up on 3 requests after "
         "10 s, which count as that long from the moment they were due; the server timed 105 in the "
@@ -174,7 +174,7 @@ def test_errors_by_kind_and_examples_where_there_are_some():
     assert texts(one_run.errors_table(replace(going, progress=so_far))) == [
         *("Kind", "Requests", "Of those that have ended"),
         *("timed out", "1", "2.5 %"),
-        *("status 503", "20", "50 %"),
+        *("status 503", "20", "50.0 %"),
     ]
     none = {"sent": 50, "failed": {"timed_out": 0}, "statuses": {"200": 9}}
     assert texts(one_run.errors_table(replace(going, progress=none))) == [
