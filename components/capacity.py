@@ -104,13 +104,18 @@ def capacity_panel(
     )
 
 
-def props(context: QueryContext, aims: Sequence[Any], *, is_busy: bool) -> Props:
-    """The state of the panel; `aims` may be loaded, `is_busy` while any load goes on."""
+def props(context: QueryContext, aims: Sequence[Any], *, is_busy: bool, has_target: bool) -> Props:
+    """The state of the panel; `aims` may be loaded, `is_busy` while any load goes on.
+
+    `has_target`: one of them runs.
+    """
     shown = capacity.newest_search(context)
     is_active = shown is not None and not shown.is_over
     return {
         "capacity-listener": {"data": list(aims)},
-        **start_button.props("capacity", is_active=is_active, is_busy=is_busy),
+        **start_button.props(
+            "capacity", is_active=is_active, is_busy=is_busy, has_target=has_target
+        ),
         "capacity-now": {"children": search_view(shown)},
     }
 

@@ -48,9 +48,9 @@ def preferred(statuses: Iterable[ListenerStatus], name: str) -> str:
 
 
 def not_running(statuses: Iterable[ListenerStatus], *, is_here: bool = False) -> list[Any]:
-    """Which of them do not run, and where that is changed; nothing where all do.
+    """Which of them cannot be chosen, as they do not run, and where that is changed.
 
-    `is_here`: it is changed on the page at hand.
+    Nothing where all run. `is_here`: it is changed on the page at hand.
     """
     of_state: dict[ListenerState, list[str]] = {}
     for one in standing(statuses):
@@ -66,6 +66,7 @@ def not_running(statuses: Iterable[ListenerStatus], *, is_here: bool = False) ->
     )
     stopped = of_state.get(ListenerState.STOPPED, [])
     is_all = len(of_state) == 1 and bool(stopped)  # else not all of them can be started
+    told += ", and cannot be chosen"
     way = f"start {'it' if len(stopped) == 1 else 'them'}" if is_all else "see"
     if is_here:
         panel = html.A("Listeners", href=f"#{PANEL}")

@@ -1,6 +1,7 @@
 """The buttons of a form that starts load: Start, and Stop in its place while that load goes on.
 
-While other load is under way Start is disabled, with the reason: one thing sends load at a time.
+While other load is under way, or nothing runs that could be loaded, Start is disabled, with the
+reason: one thing sends load at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dash_mantine_components as dmc
 from dash import Input, State, callback, html
 
 from components import forms
+from components.page_links import linked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from components.live import Props
 
 BUSY: Final = "Other load is under way: wait for its end, or stop it in the header."
+NO_TARGET: Final = "There is nothing to load: start a listener on the page Servers."
 
 
 def start_actions(
@@ -59,15 +62,18 @@ def connect(
     )(stop)
 
 
-def props(prefix: str, *, is_active: bool, is_busy: bool) -> Props:
+def props(prefix: str, *, is_active: bool, is_busy: bool, has_target: bool = True) -> Props:
     """How the buttons stand: `is_active` while this form's load goes on, `is_busy` while any does.
 
-    The fieldset is disabled, not the button, which is so for a person who may not act at all.
+    `has_target`: there is something that can be loaded. The fieldset is disabled, not the button,
+    which is so for a person who may not act at all.
     """
-    is_blocked = is_busy and not is_active
+    is_blocked = not is_active and (is_busy or not has_target)
     return {
         f"{prefix}-start": {"display": "none" if is_active else "block"},
         f"{prefix}-starting": {"disabled": is_blocked},
         f"{prefix}-stop": {"display": "block" if is_active else "none"},
-        f"{prefix}-busy": {"children": BUSY if is_blocked else ""},
+        f"{prefix}-busy": {
+            "children": "" if not is_blocked else BUSY if is_busy else linked(NO_TARGET)
+        },
     }

@@ -147,6 +147,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         one.state is ListenerState.RUNNING for one in listeners if not one.is_temporary
     )
     hosts = dashboard().settings.load_hosts
+    has_target = has_listener or bool(apps or hosts)
     aims = load_form.aims(choices(listeners), apps, hosts)
     empty = NONE_YET if fixed is None else "No load run ended in this span."
     told = load_run.result(over) if over else html.Div(empty, className="dimmed")
@@ -167,8 +168,10 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
             empty=EMPTY_HISTORY,
             empty_height=EMPTY_HISTORY_PX,
         ),
-        **start_button.props("load", is_active=active is not None, is_busy=is_busy),
-        **capacity.props(context, aims, is_busy=is_busy),
+        **start_button.props(
+            "load", is_active=active is not None, is_busy=is_busy, has_target=has_target
+        ),
+        **capacity.props(context, aims, is_busy=is_busy, has_target=has_target),
         **verdicts.props(context, aims, is_busy=is_busy),
         **load_demos.props("load", is_busy=is_busy, has_listener=has_listener),
     }

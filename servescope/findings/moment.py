@@ -394,8 +394,10 @@ def slowest(one: AnsweringListener, during: str) -> str:
     some = f"The slowest of {one.read:,}"
     if one.read >= FEWEST_FOR_P95:
         some = "5 of 100"
-        if units.at_least(one.p95_s):  # longer than a histogram tells apart: it may be more of them
-            some = "At least half of the" if units.at_least(one.p50_s) else "At least 5 of 100"
+        if units.text(one.p50_s, "s") == units.text(one.p95_s, "s"):  # as behind one long queue
+            some = "At least half of the"
+        elif units.at_least(one.p95_s):  # longer than a histogram tells apart: it may be more
+            some = "At least 5 of 100"
     are_read = " were read and" if one.unread else ""
     return f"{some} requests to {one.called} that{are_read} ended {during}"
 

@@ -166,7 +166,7 @@ def _joined(slow: Finding, wait: Finding) -> Finding:
 
 def _at_a_time(one: SpanListenerEvidence) -> str:
     most = round(one.queued_requests or 0)
-    return f", {most:,} at a time at most" if most else ""
+    return f"; at most {most:,} waited at once" if most else ""
 
 
 def _are_of_run(one: SpanListenerEvidence, run: RunEvidence | None) -> bool:
@@ -211,16 +211,16 @@ def _of_all(one: SpanListenerEvidence) -> str:
     return f"{errors:,} of {'all ' if one.answers > 1 else ''}{answers}"
 
 
+_TIMES: Final = "percentiles over time and stages"
+
+
 def _counting(one: SpanListenerEvidence) -> str:
     """Whether the times of a listener's errors are among the percentiles that the page shows."""
     if not one.unread_errors:
         return ", and their times count here as well"
     if one.unread_errors == one.server_errors:
-        return ", sent before a request was read; percentiles and stages leave them out"
-    return (
-        f"; percentiles and stages leave out {one.unread_errors:,} of them, sent before a request "
-        "was read"
-    )
+        return f", sent before a request was read; {_TIMES} leave them out"
+    return f"; {_TIMES} leave out {one.unread_errors:,} of them, sent before a request was read"
 
 
 def _well(shown: SpanEvidence) -> Finding:

@@ -587,8 +587,8 @@ def _saturated(subject: str, whose: str = "") -> dict[str, dict[str, Said]]:
         rf"^(?:Requests to listener {subject} that ended in this span waited (?P<wait>{DURATION}) "
         rf"on average for a request thread|[\w ]+ requests to listener {subject} that ended in "
         rf"this span took {DURATION}(?: or longer)?\. On average those that ended spent "
-        rf"(?P<part>{DURATION}) of their {DURATION} waiting for a request thread), "
-        r"(?P<most>\d+) at a time at most\.$",
+        rf"(?P<part>{DURATION}) of their {DURATION} waiting for a request thread); "
+        r"at most (?P<most>\d+) waited at once\.$",
         lambda facts, most, wait=None, part=None: (
             0.1 <= (part if wait is None else wait) < 5 and 0 < most <= facts["clients"] - 1
         ),
@@ -620,7 +620,8 @@ def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
         "Latency": {
             "span-slow": Said(
                 "warn",
-                rf"^(?:{slowest}|5 of 100 requests) to listener {subject} that ended in this span "
+                rf"^(?:{slowest}|(?:5 of 100|At least half of the) requests) to listener {subject} "
+                r"that ended in this span "
                 rf"took (?P<took>{DURATION})(?: or longer)?\. (?:On average those that ended|It) "
                 rf"spent (?P<part>{DURATION}) of (?:their|its) (?P<mean>{DURATION}) {stage}",
                 lambda facts, took, part, mean, **_number: (

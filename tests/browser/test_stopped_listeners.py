@@ -85,7 +85,7 @@ def test_load_is_not_aimed_at_a_stopped_listener(open_page, dashboard):
     with stopped(dashboard, "wsgi"):
         opened.until("document.getElementById('load-listener').value === 'wsgi (stopped)'")
         hint = opened.page.locator("#load-not-running").inner_text()
-        assert hint == "wsgi is stopped: start it on the page Servers."
+        assert hint == "wsgi is stopped, and cannot be chosen: start it on the page Servers."
         opened.page.get_by_role("button", name="Start", exact=True).click()
         told = opened.page.locator("#load-answer").filter(has_text="not running")
         way = "start it on the page Servers."
@@ -114,7 +114,10 @@ def test_each_form_says_why_a_stopped_listener_cannot_be_chosen(open_page, dashb
             hint = opened.page.locator(f"#{form}-not-running")
             hint.filter(has_text="asgi is stopped").wait_for()
             on = "on" if place.startswith("page") else "in"
-            assert hint.inner_text() == f"asgi is stopped: start it {on} the {place}."
+            assert (
+                hint.inner_text()
+                == f"asgi is stopped, and cannot be chosen: start it {on} the {place}."
+            )
             hint.scroll_into_view_if_needed()
             opened.page.get_by_role("textbox", name=label, exact=True).click(force=True)
             option = opened.page.get_by_role("option", name="asgi (stopped)")
@@ -299,6 +302,17 @@ def test_each_live_page_says_that_no_listener_runs(visit, page):
     assert said(opened, PLACES[page], "none-runs") == f"{NONE_RUNS} See Servers"
     link = opened.page.locator(f"{PLACES[page]} [data-code=none-runs] a")
     assert link.get_attribute("href") == "/servers"
+
+
+@pytest.mark.usefixtures("none_runs")
+def test_no_load_can_be_started_while_nothing_runs(visit):
+    opened = visit("Load")
+    for form in ("load", "capacity"):
+        opened.until("id => document.getElementById(id)?.disabled", f"{form}-starting")
+        told = opened.page.locator(f"#{form}-busy")
+        told.get_by_text("There is nothing to load: start a listener on the page").wait_for()
+        assert told.get_by_role("link", name="Servers").get_attribute("href") == "/servers"
+    assert opened.page.locator("#verdict-starting").is_enabled(), "models have servers of their own"
 
 
 @pytest.mark.usefixtures("none_runs")

@@ -10,7 +10,7 @@ from tests.listener_statuses import LOOP, POOL
 
 STOPPED = replace(LOOP, state=ListenerState.STOPPED)
 COMPARED = replace(POOL, name="compare-prefork", is_temporary=True)
-SAID = "loop is stopped: start it on the page Servers."
+SAID = "loop is stopped, and cannot be chosen: start it on the page Servers."
 
 
 def text(children):
@@ -33,10 +33,13 @@ def test_the_first_choice_runs_where_any_does():
 @pytest.mark.usefixtures("app")
 def test_on_the_page_at_hand_the_way_leads_to_its_panel():
     told = not_running([POOL, STOPPED], is_here=True)
-    assert text(told) == "loop is stopped: start it in the panel Listeners."
+    assert text(told) == "loop is stopped, and cannot be chosen: start it in the panel Listeners."
     assert told[1].href == f"#{PANEL}"
     failed = replace(POOL, state=ListenerState.FAILED)
-    assert text(not_running([failed], is_here=True)) == "pool failed: see the panel Listeners."
+    assert (
+        text(not_running([failed], is_here=True))
+        == "pool failed, and cannot be chosen: see the panel Listeners."
+    )
 
 
 @pytest.mark.usefixtures("app")
@@ -46,8 +49,11 @@ def test_the_way_to_start_one_is_told_while_it_does_not_run():
     failed = replace(POOL, state=ListenerState.FAILED)
     assert (
         text(not_running([failed, STOPPED]))
-        == "pool failed; loop is stopped: see the page Servers."
+        == "pool failed; loop is stopped, and cannot be chosen: see the page Servers."
     )
-    assert text(not_running([failed])) == "pool failed: see the page Servers."
+    assert text(not_running([failed])) == "pool failed, and cannot be chosen: see the page Servers."
     two = [replace(POOL, state=ListenerState.STOPPED), STOPPED]
-    assert text(not_running(two)) == "pool, loop are stopped: start them on the page Servers."
+    assert (
+        text(not_running(two))
+        == "pool, loop are stopped, and cannot be chosen: start them on the page Servers."
+    )

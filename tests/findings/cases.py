@@ -516,6 +516,15 @@ MOMENTS: Final = {
             )
         },
     ),
+    "p50 and p95 are one duration, behind one long queue": Case(
+        moment(replace(SERVING, p50_s=12.91, p95_s=12.94)),
+        {
+            "slow": (
+                "bad",
+                "At least half of the requests to listener wsgi that ended in the last 5 s took 12",
+            )
+        },
+    ),
     "p95 of 12.9 s": Case(
         moment(replace(SERVING, p95_s=12.9)),
         {
@@ -856,7 +865,7 @@ SPANS: Final = {
                 "warn",
                 (
                     "Requests to listener wsgi that ended in this span waited 400 ms on average "
-                    "for a request thread, 80 at a time at most."
+                    "for a request thread; at most 80 waited at once."
                 ),
             )
         },
@@ -884,7 +893,7 @@ SPANS: Final = {
                 (
                     "5 of 100 requests to listener wsgi that were read and ended in this span took "
                     "1.4 s or longer. On average those that were read spent 39.4 s of their 39.6 s "
-                    "waiting for a request thread, 4,090 at a time at most."
+                    "waiting for a request thread; at most 4,090 waited at once."
                 ),
             ),
         },
@@ -902,7 +911,10 @@ SPANS: Final = {
         span(replace(SLOW_APP, stages_s={"queue": 0.5, "app": 1.2}, queued_requests=9.0)),
         {
             "span-slow": ("warn", "those that ended spent 1.2 s of their 1.7 s in the app"),
-            "span-thread-wait": ("warn", "waited 500 ms on average for a request thread, 9 at a"),
+            "span-thread-wait": (
+                "warn",
+                "waited 500 ms on average for a request thread; at most 9",
+            ),
         },
     ),
     "a span: most answers came after their clients had gone": Case(
@@ -978,8 +990,8 @@ SPANS: Final = {
             "span-errors": (
                 "bad",
                 (
-                    "were server errors (5xx), sent before a request was read; percentiles and "
-                    "stages leave them out."
+                    "were server errors (5xx), sent before a request was read; percentiles over "
+                    "time and stages leave them out."
                 ),
             )
         },
@@ -990,8 +1002,8 @@ SPANS: Final = {
             "span-errors": (
                 "bad",
                 (
-                    "were server errors (5xx); percentiles and stages leave out 500 of them, sent "
-                    "before a request was read."
+                    "were server errors (5xx); percentiles over time and stages leave out 500 of "
+                    "them, sent before a request was read."
                 ),
             )
         },
