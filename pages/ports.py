@@ -42,12 +42,14 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "ports-states",
-        "Connections by state; a reset one has none",
-        "TCP connections of our ports, as the server has them. established: they carry requests. "
-        "time_wait: they are over, and the kernel keeps them for a minute. close_wait: the client "
-        "has closed them, and the server has a request of theirs to answer, or has not accepted "
-        "them. A connection that was reset is gone, as most are that the server closed for lack of "
-        "room: New connections per second counts those as turned away.",
+        "Connections by state in the kernel, without those that were reset",
+        "TCP connections of our ports, as the server's kernel has them. established: they carry "
+        "requests. time_wait: they are over, and the kernel keeps them for a minute. close_wait: "
+        "the client has closed them, and the server has a request of theirs to answer, or has not "
+        "accepted them. A connection that was reset has no state. The server may still hold it: it "
+        "learns of the reset when it answers, and until then Inside the server counts the "
+        "connection as open. Those that it closed for lack of room itself are counted as turned "
+        "away, by New connections per second.",
         lambda context, span, _: ports.connections_by_state(context, span),
         LinePlot(stacked=True, drop_idle=True),
         "No connections to our ports in this span.",
