@@ -219,6 +219,15 @@ COLOURS = """id => Object.fromEntries([...document.querySelectorAll(`#${id} .leg
         item.querySelector("i").style.borderTopColor]))"""
 
 
+def colours_of(opened, graph, lines):
+    """The colours in a graph's legend, once these lines are drawn in it."""
+    opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
+    are_there = "lines.every(line => legend[line] !== undefined)"
+    legend = f"({COLOURS})('{graph}-legend')"
+    opened.until(f"lines => {{ const legend = {legend}; return {are_there}; }}", lines)
+    return opened.page.evaluate(COLOURS, f"{graph}-legend")
+
+
 def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_page, dashboard):
     with closing(dashboard.control) as control, ExitStack() as until_then:
         until_then.callback(control.listeners.discard_overrides, "shop")
@@ -243,29 +252,17 @@ def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_p
             assert answer.status == 200
         line = f"shop :{first} waiting"
         opened = open_page("/ports").wait_drawn("ports-queues", "ports-requests")
-        opened.until(f"line => ({COLOURS})('ports-queues-legend')[line] !== undefined", line)
-        opened.until(f"() => ({COLOURS})('ports-requests-legend').shop !== undefined")
-        now = opened.page.evaluate(COLOURS, "ports-queues-legend")[line]
-        assert opened.page.evaluate(COLOURS, "ports-requests-legend")["shop"] == now
+        now = colours_of(opened, "ports-queues", [line])[line]
+        assert colours_of(opened, "ports-requests", ["shop"])["shop"] == now
         begin, end = (int(second) for second in opened.page.evaluate("servescope.graphs.span()"))
         second = port(ask_for(port=free_port()))
         assert second != first
         control.listeners.discard_overrides("shop")
         eventually(lambda: "shop" not in states(control))
     opened = open_page(f"/ports?from={begin}&to={end}").wait_drawn("ports-queues")
-    opened.until(f"line => ({COLOURS})('ports-queues-legend')[line] !== undefined", line)
-    then = opened.page.evaluate(COLOURS, "ports-queues-legend")
+    then = colours_of(opened, "ports-queues", [line])
     assert then[line] == now
     assert not [name for name in then if not name.startswith(("files", "wsgi", "asgi", "shop"))]
-
-
-def colours_of(opened, graph, lines):
-    """The colours in a graph's legend, once these lines are drawn in it."""
-    opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
-    are_there = "lines.every(line => legend[line] !== undefined)"
-    legend = f"({COLOURS})('{graph}-legend')"
-    opened.until(f"lines => {{ const legend = {legend}; return {are_there}; }}", lines)
-    return opened.page.evaluate(COLOURS, f"{graph}-legend")
 
 
 def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, dashboard):
