@@ -97,7 +97,8 @@ class InetDiag:
     def connection_counts(self, ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
         """Connections by local port and state, see SocketTable."""
         counts: dict[tuple[int, int], int] = {}
-        wanted = sorted(set(ports))
+        asked = set(ports)
+        wanted = sorted(asked)
         with self._lock:
             for start in range(0, len(wanted), MAX_FILTERED_PORTS):
                 program = sport_filter(wanted[start : start + MAX_FILTERED_PORTS])
@@ -105,8 +106,11 @@ class InetDiag:
                     for _, state, port in self._dump(family, SERVER_SIDE_STATES, program):
                         key = port, state
                         counts[key] = counts.get(key, 0) + 1
+        # A connection that is reset while the kernel tells of it has lost its port by then.
         return {
-            (socket.ntohs(port), TcpState(state)): count for (port, state), count in counts.items()
+            (port, TcpState(state)): count
+            for (told, state), count in counts.items()
+            if (port := socket.ntohs(told)) in asked
         }
 
     def sockets_on(self, port: int) -> list[BoundSocket]:

@@ -89,6 +89,22 @@ def test_only_the_ports_asked_for_are_counted(table, listen, connect, eventually
     assert table.connection_counts([]) == {}
 
 
+class ResetMeanwhile(InetDiag):
+    """A dump in which one connection is reset after the filter passed it: its port reads 0."""
+
+    def _dump(self, family, states, program=b""):
+        yield from super()._dump(family, states, program)
+        yield 0, TcpState.CLOSE_WAIT, 0
+
+
+def test_a_connection_that_is_reset_meanwhile_is_not_counted(listen, connect, eventually):
+    listening = listen()
+    connect(listening, 2)
+    port = listening.getsockname()[1]
+    expected = {(port, TcpState.ESTABLISHED): 2}
+    eventually(lambda: ResetMeanwhile().connection_counts([port]), expected)
+
+
 def test_sockets_on_a_port_are_told_in_whatever_state(table, listen, connect, eventually):
     listening = listen()
     port = listening.getsockname()[1]
