@@ -11,7 +11,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope import catalog
 from servescope.catalog import Kind
@@ -60,6 +60,17 @@ class CollectorStatus:
     ring_problem: str = ""  # files that are no rings
     listeners: frozenset[str] = frozenset()  # names of listeners and apps in the rings of requests
     clock_jump: str = ""  # the last time the wall clock moved by other than the time that passed
+
+
+class _Drained(NamedTuple):
+    """What is new in the rings, by the second in which it happened, and how far each was read."""
+
+    seconds: dict[int, Second]
+    cursors: dict[str, int]
+    details: list[RequestDetail]
+    sampled: dict[str, int]  # the newest second of each ring of samples
+    taken: int  # records
+    lost: int
 
 
 class Collector:
@@ -118,8 +129,8 @@ class Collector:
             gauges = {} if final else self._sample()
             rings.discover()
             drained = self._drain(rings, newest, until_ns, now.monotonic_s)
-            seconds, cursors, details, counted = drained
-            if final and not (seconds or details or rings.any_over()):
+            seconds = drained.seconds
+            if final and not (seconds or drained.details or rings.any_over()):
                 return
             if not final:
                 seconds.setdefault(newest, Second()).gauges.update(gauges)
@@ -130,10 +141,10 @@ class Collector:
                 seconds[newest].count(_COST, self._cost_s)
             rest = self._growth.divide(seconds, now)
             if seconds:
-                seconds[max(seconds)].count(_LOST, float(counted[1]))
+                seconds[max(seconds)].count(_LOST, float(drained.lost))
             frames = [seconds[ts].frame(ts) for ts in sorted(seconds)]
             dropped = rings.stale_cursors()
-            self._store.write(Batch(frames, cursors, dropped, details))
+            self._store.write(Batch(frames, drained.cursors, dropped, drained.details))
         except ServescopeError as error:
             if not self.status.store_problem:
                 logger.warning("the store takes nothing, the rings keep it: %s", error)
@@ -141,15 +152,16 @@ class Collector:
             return
         finally:
             self._ticked = (until_ns // _NS_PER_S, now.monotonic_s)
-        rings.commit(cursors, dropped)
+        rings.commit(drained.cursors, dropped)
         self._growth = rest
+        self._sampled = drained.sampled
         self._cost_s = time.thread_time() - began
         self._last_ts = newest
         self.status = replace(
             self.status,
             last_ts=newest,
-            records=self.status.records + counted[0],
-            lost=self.status.lost + counted[1],
+            records=self.status.records + drained.taken,
+            lost=self.status.lost + drained.lost,
             rings=len(rings.records),
             listeners=_named(rings),
             store_problem="",
@@ -163,10 +175,8 @@ class Collector:
             self._rings = RingFolder(self._folder, self._store.cursors())
         return self._rings
 
-    def _drain(
-        self, rings: RingFolder, newest: int, until_ns: int, monotonic_s: float
-    ) -> tuple[dict[int, Second], dict[str, int], list[RequestDetail], tuple[int, int]]:
-        """Everything new: seconds, cursors, request details; numbers of records taken and lost."""
+    def _drain(self, rings: RingFolder, newest: int, until_ns: int, monotonic_s: float) -> _Drained:
+        """Take everything new; it is taken again where the store does not take it."""
         # A second that has its frame gets no more: readers are done with it. Only a clock that was
         # set back leaves no other choice.
         after = self._last_ts
@@ -174,6 +184,7 @@ class Collector:
         seconds: dict[int, Second] = {}
         cursors: dict[str, int] = {}
         details: list[RequestDetail] = []
+        sampled: dict[str, int] = {}
         taken = lost = 0
         for name, ring in rings.records.items():
             drained = ring.drain(
@@ -197,6 +208,7 @@ class Collector:
             by_second, cursors[name] = sample_ring.drain(
                 lambda reader, cursor: reader.drain(cursor, until_ns // _NS_PER_S)
             )
+            last = self._sampled.get(name)
             for at, samples in by_second:
                 ts = min(max(at, lowest), newest)
                 second = seconds.setdefault(ts, Second())
@@ -204,11 +216,13 @@ class Collector:
                 for sample in samples:
                     if sample.metric in catalog.BY_NAME:  # else a newer Servescope wrote it
                         self._add(sample, second.gauges, growth.add)
-                since = max(self._sampled.get(name, at - 1) + 1, lowest)
-                self._sampled[name] = at
+                since = max(at if last is None else last + 1, lowest)
+                last = at
                 growth.divide_from(since if ts - since < _STALL_SECONDS else ts, ts, seconds)
+            if last is not None:
+                sampled[name] = last
         details.sort(key=lambda detail: detail.record.end_ns)
-        return seconds, cursors, details, (taken, lost)
+        return _Drained(seconds, cursors, details, sampled, taken, lost)
 
     def _look_at_the_clock(self, boundary: int, monotonic_s: float) -> None:
         """Note when wall clock and monotonic clock parted; the latter stands still in a suspend."""

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from servescope import catalog
+from servescope.errors import StoreFullError
 from servescope.recording.recorder import Recorder
 from servescope.recording.samples import SampleWriter
 from servescope.records.metrics import Sample
@@ -133,6 +134,29 @@ def test_what_a_process_counted_while_it_stood_still_is_no_peak(store, folder, c
     assert rates[:8].tolist() == [10.0] * 8
     assert np.isnan(rates[8:40]).all(), "a gap stays one"
     assert rates[40] == 10.0
+    writer.close()
+
+
+def test_samples_that_the_store_did_not_take_are_divided_as_if_read_once(
+    store, folder, collect, monkeypatch
+):
+    folder.mkdir()
+    writer = SampleWriter(folder / "1.samples")
+    collect(0)
+    for second, count in ((0, 10.0), (4, 40.0)):
+        if second == 4:
+            collect(1)
+        writer.write(BASE + second, [gauge(second), said(count)])
+
+    def full(_):
+        raise StoreFullError("no room left")
+
+    monkeypatch.setattr(store, "write", full)
+    assert collect(5).store_problem
+    monkeypatch.undo()
+    collect(6)
+    query = Query(catalog.WEBSOCKET_MESSAGES, BASE, BASE + 5, 1)
+    assert store.aggregate(query, Aggregation.RATE).values[0].tolist() == [10.0] * 5
     writer.close()
 
 
