@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.figures import units
-from servescope.load.report import FROM_DUE, OF_SUCCESS, latency_of
+from servescope.load.report import FROM_DUE, OF_SUCCESS, TELLING_ERRORS, latency_of
 from servescope.records.scenarios import (
     Constant,
     Poisson,
@@ -37,8 +37,6 @@ SUCCEEDED: Final = "status < 400"
 
 _SHORT_COMMIT: Final = 12
 _ERRORS: Final = ("4", "5")  # classes of status; RFC 9110 section 15
-_TELLING: Final = 0.01
-"""From this share of errors on a p99 may be one of an error."""
 
 
 def plan_text(plan: LoadPlan) -> str:
@@ -71,7 +69,7 @@ def has_errors(result: Mapping[str, Any]) -> bool:
     timed_out = _timed_out(result)
     timed = int(result.get("answered") or 0) + timed_out
     errors = sum(_refused(result).values()) + timed_out
-    is_mixed = _TELLING * timed <= errors < timed
+    is_mixed = TELLING_ERRORS * timed <= errors < timed
     return is_mixed and result.get(OF_SUCCESS) is not None
 
 
@@ -89,7 +87,7 @@ def answers_text(result: Mapping[str, Any]) -> str:
     """
     answers, refused = int(result.get("answered") or 0), _refused(result)
     told, number = counted(answers, "answer"), sum(refused.values())
-    if not number or number < _TELLING * answers:
+    if not number or number < TELLING_ERRORS * answers:
         return told
     classes = sorted({f"{status[:1]}xx" for status in refused})
     which = next(iter(refused)) if len(refused) == 1 else " or ".join(classes)

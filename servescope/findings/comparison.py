@@ -9,11 +9,11 @@ from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.limits import told_limit
 from servescope.findings.load_run import (
     DIFFERENT,
-    TELLING,
     fell_behind,
     is_limited_by_generator,
     judge_run,
 )
+from servescope.load.report import TELLING_ERRORS
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.sentences import capitalized
 
@@ -82,7 +82,7 @@ def _is_sound(one: ContenderEvidence) -> bool:
     """
     run = one.run
     is_complete = bool(run.p99_s) and run.answered > 0 and not run.failures
-    is_complete &= run.server_errors < TELLING * run.answered
+    is_complete &= run.server_errors < TELLING_ERRORS * run.answered
     return is_complete and not fell_behind(run) and not is_limited_by_generator(run)
 
 

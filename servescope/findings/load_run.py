@@ -16,6 +16,7 @@ from servescope.load.generator_limits import (
     is_latency_delayed,
     own_delay,
 )
+from servescope.load.report import TELLING_ERRORS
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.scenarios.rules import RuleState, parse_rule
 from servescope.sentences import capitalized, counted
@@ -40,9 +41,6 @@ FEW_UNFINISHED: Final = 16
 UNLOADED: Final = 2.0
 """A server whose median answer takes less than so many times a fast one has no queue: it could take
 more at once."""
-
-TELLING: Final = 0.01
-"""From this share of refusals on a p99 may be one of a refusal."""
 
 _BRIEF: Final = 0.1
 """Up to this share of the schedule a median latency is taken as the time of those under way."""
@@ -326,7 +324,7 @@ def _server_errors(run: RunEvidence) -> Iterator[Finding]:
 
 def _client_errors(run: RunEvidence) -> Iterator[Finding]:
     """Answers that refuse what was asked for: how fast they came says little of the others."""
-    if not run.answered or run.client_errors < TELLING * run.answered:
+    if not run.answered or run.client_errors < TELLING_ERRORS * run.answered:
         return
     were = "was a refusal" if run.client_errors == 1 else "were refusals"
     yield _finding(

@@ -48,6 +48,9 @@ OF_SUCCESS: Final = "success_ms"
 OF_ERRORS: Final = "error_ms"
 """Latencies from the due moment of answers below 400, and of all other requests that have one."""
 
+TELLING_ERRORS: Final = 0.01
+"""From this share of errors on a p99 may be one of an error, which is often quick."""
+
 MEAN: Final = "mean"
 RESOLUTION: Final = 1e-3
 """A figure is exact where requests that timed out move it by less: it reads three digits."""
