@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
 
-from components.action_bar import needs_connection
-from components.help import BUTTON, attributes
+from components.format_menu import format_menu
+from components.help import attributes
 from components.path_prefix import below_prefix
 from servescope.formats.tables import FORMATS
 
@@ -30,23 +30,16 @@ def export_menu(
     """
     if not metrics:
         return None
-    return needs_connection(
-        dmc.Menu(
-            position="bottom-end",
-            children=[
-                dmc.MenuTarget("Export", boxWrapperProps=BUTTON | {"className": "menu-button"}),
-                dmc.MenuDropdown(
-                    [
-                        dmc.MenuItem(
-                            LABELS[name],
-                            id=f"{page}-export-{name}",
-                            **attributes(data_export=_link(page, metrics, name, run_id)),
-                        )
-                        for name in FORMATS
-                    ]
-                ),
-            ],
-        )
+    return format_menu(
+        "Export",
+        [
+            dmc.MenuItem(
+                LABELS[name],
+                id=f"{page}-export-{name}",
+                **attributes(data_export=_link(page, metrics, name, run_id)),
+            )
+            for name in FORMATS
+        ],
     )
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 
-from components.action_bar import needs_connection
-from components.help import BUTTON, attributes
+from components.format_menu import format_menu
+from components.help import attributes
 from components.path_prefix import below_prefix
 from servescope.run_files.archive import SUFFIX
 
@@ -27,19 +27,12 @@ LABELS: Final = {
 
 def run_export_menu(run: LoadRun) -> html.Fieldset:
     """A menu of the formats of a run that is over; `assets/export.js` follows an item's link."""
-    return needs_connection(
-        dmc.Menu(
-            position="bottom-end",
-            children=[
-                dmc.MenuTarget("Export run", boxWrapperProps=BUTTON | {"className": "menu-button"}),
-                dmc.MenuDropdown(
-                    [
-                        dmc.MenuItem(label, **attributes(data_download=_link(run, name)))
-                        for name, label in LABELS.items()
-                    ]
-                ),
-            ],
-        )
+    return format_menu(
+        "Export run",
+        [
+            dmc.MenuItem(label, **attributes(data_download=_link(run, name)))
+            for name, label in LABELS.items()
+        ],
     )
 
 
