@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from servescope.queries.span import Span
     from servescope.records.dashboard import Event
     from servescope.records.load import LoadRun
+    from servescope.records.metrics import Labels
 
 RUNS_SHOWN: Final = 50
 RUNS_ASKED: Final = 2 * RUNS_SHOWN
@@ -87,18 +88,22 @@ def active_run(context: QueryContext) -> LoadRun | None:
     return None if run is not None and run.plan.comparison else run
 
 
-def rates(context: QueryContext, span: Span) -> Lines:
+def rates(
+    context: QueryContext, span: Span, where: Labels = (), *, has_server: bool = True
+) -> Lines:
     """Requests per second: finished and failed at the generator, answered by the listeners.
 
-    Answers whose client had gone are a line of their own.
+    Answers whose client had gone are a line of their own. `has_server`: those that were loaded have
+    figures of their own.
     """
     queries = {
-        "generator: finished": span.query(catalog.LOAD_SENT),
-        "generator: failed": span.query(catalog.LOAD_ERRORS),
+        "generator: finished": span.query(catalog.LOAD_SENT, where=where),
+        "generator: failed": span.query(catalog.LOAD_ERRORS, where=where),
     }
-    at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
-    rates = joined([at_generator, answered(context, span)])
-    return zero_where_recorded(context, span, rates)
+    found = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
+    if has_server:
+        found = joined([found, answered(context, span, where)])
+    return zero_where_recorded(context, span, found)
 
 
 def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:

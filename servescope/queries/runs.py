@@ -10,11 +10,11 @@ from servescope import catalog
 from servescope.control.run_search import ORDERS, RunSearch
 from servescope.histogram import EXACT_FROM, supported_quantiles
 from servescope.load.report import FROM_DUE, latency_of
-from servescope.queries import latency, ports
-from servescope.queries.lines import joined, named_lines, renamed, zero_where_recorded
+from servescope.queries import latency, load, ports
+from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.run_data import run_context
 from servescope.queries.span import SHORTEST_S, STEPS, Range, View
-from servescope.queries.traffic import REQUESTS_PER_S, answered, of_listener
+from servescope.queries.traffic import of_listener
 from servescope.store.query import Aggregation, Query
 from servescope.whole_numbers import HIGHEST_ID, read_whole_number
 
@@ -154,20 +154,9 @@ def percentile_step(plan: LoadPlan) -> int:
 
 
 def rates(context: QueryContext, span: Span, run: LoadRun) -> Lines:
-    """Requests per second: finished and failed at the generator, answered by the run's listener.
-
-    Answers whose client had gone are a line of their own.
-    """
-    where = of_listener(run.plan.destination)
-    queries = {
-        "generator: finished": span.query(catalog.LOAD_SENT, where=where),
-        "generator: failed": span.query(catalog.LOAD_ERRORS, where=where),
-    }
-    at_generator = named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
-    lines = [at_generator]
-    if run.plan.listener:
-        lines.append(answered(context, span, where))
-    return zero_where_recorded(context, span, joined(lines))
+    """Requests per second, see `load.rates`, of the run's target alone."""
+    where, has_server = of_listener(run.plan.destination), bool(run.plan.listener)
+    return load.rates(context, span, where, has_server=has_server)
 
 
 def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: int = 0) -> Lines:
