@@ -200,7 +200,7 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
 
 
 def _without(found: Iterable[Finding]) -> str:
-    """What stands in a box without a figure: that nobody could be measured, or that nothing was."""
+    """Say why a box has no figure: nothing that it is about runs, or nothing was measured."""
     codes = {one.code for one in found}
     if NONE_RUNS_CODE in codes:
         return "no listener runs"

@@ -1,8 +1,8 @@
-"""What sampled counters grew by, divided over the seconds in which it came.
+"""The growth of sampled counters, spread over the seconds between two readings.
 
-A reading that comes late holds the growth of more than a second. Counted in one second it would be
-a peak that never was, beside seconds of nothing and before one of too little. How it came is not
-known: it is taken to have come evenly.
+A reading that comes late covers more than one second. Counted in one second, its growth would look
+like a peak beside seconds of nothing, and the next second would get too little. Nobody knows when
+within that time the counter grew, so the growth is spread evenly.
 """
 
 from __future__ import annotations

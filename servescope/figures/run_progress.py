@@ -43,7 +43,7 @@ def p99_name(progress: Mapping[str, Any]) -> str:
 
 
 def _proven_ms(progress: Mapping[str, Any]) -> float | None:
-    """What the awaited requests prove of the p99, where that is more than of those that ended."""
+    """The bound that awaited requests set for the p99, if it exceeds that of the ended ones."""
     proven_ms, ended_ms = progress.get("awaited_p99_ms"), progress.get("p99_ms")
     is_known = ended_ms is not None and progress.get("p99_over_s") is not None
     if proven_ms is None or progress.get("awaited_for_ms") is None:

@@ -1,4 +1,4 @@
-"""What the requests of a run that have not ended prove about how long its requests take.
+"""A lower bound of a percentile while many requests of a run are still awaited.
 
 A request takes at least as long as it has been awaited. Take the N requests that were taken up
 since the first of those that have not ended. The percentile q of the times in which these N end is

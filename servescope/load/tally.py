@@ -66,9 +66,7 @@ class _Moment(NamedTuple):
 class Tally:
     """Keeps every latency: 8 bytes each, at most three a request (`scenarios.bounds.MAX_REQUESTS`).
 
-    And a byte for whether it is that of an error.
-
-    There are four of one that timed out.
+    A request that timed out has four. One byte more says whether the request was an error.
 
     Records go into the ring of `recorder`, under the listener's name; times given to a tally are
     `time.monotonic_ns()`. Messages of WebSockets are counted in rows of their own alone: a
@@ -466,7 +464,7 @@ class Tally:
 
 
 def _proven_p99_ms(awaited: Awaited | None, now_ns: int) -> float | None:
-    """What those that have not ended prove of the p99, where it is of requests enough."""
+    """The lower bound that awaited requests set for the p99; None where they are too few."""
     if awaited is None or awaited.p99_due_ns is None or awaited.taken_up < _ENOUGH:
         return None
     return (now_ns - awaited.p99_due_ns) / _NS_PER_MS

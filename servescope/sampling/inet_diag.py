@@ -106,7 +106,7 @@ class InetDiag:
                     for _, state, port in self._dump(family, SERVER_SIDE_STATES, program):
                         key = port, state
                         counts[key] = counts.get(key, 0) + 1
-        # A connection that is reset while the kernel tells of it has lost its port by then.
+        # The kernel reports port 0 for a connection that is reset while it writes the report.
         return {
             (port, TcpState(state)): count
             for (told, state), count in counts.items()

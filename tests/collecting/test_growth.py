@@ -1,4 +1,4 @@
-"""What counters grew by is counted in the seconds in which it came, however late it was read."""
+"""A late reading spreads the growth of a counter over the seconds that it covers."""
 
 import math
 

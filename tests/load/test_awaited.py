@@ -1,4 +1,4 @@
-"""What awaited requests prove of the p99, against simulated requests whose ends are known."""
+"""The bound that awaited requests set for the p99, checked on simulated requests."""
 
 import math
 from collections import deque
