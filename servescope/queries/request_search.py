@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.queries import requests, traffic
-from servescope.queries.request_words import NO_ANSWER, is_not_read
+from servescope.queries.request_words import NO_ANSWER, is_not_read, method_label
 from servescope.queries.span import Span
 from servescope.records.requests import Stage, reached_nobody
 from servescope.records.temporary_listeners import is_temporary
@@ -217,7 +217,8 @@ def _counted_matching(context: QueryContext, span: Span, search: Search) -> int 
 
     None where the search asks for more than metrics know, or for all of a listener.
     """
-    asked = {"status": search.status, "method": search.method, "route": search.route}
+    method = method_label(search.method)
+    asked = {"status": search.status, "method": method, "route": search.route}
     of_listener = replace(search, status="", method="", route="")
     plain = replace(of_listener, order=NEWEST_FIRST, page=1, rows=DEFAULT_PAGE_ROWS)
     if of_listener == search or plain != Search(listener=search.listener):
@@ -227,8 +228,6 @@ def _counted_matching(context: QueryContext, span: Span, search: Search) -> int 
         if asked["method"] or asked["route"]:  # of those whose client had gone nothing tells these
             return None
         return traffic.count_of_class(context, span, search.status, where)
-    if asked["method"] == METHODS[Method._OTHER]:  # noqa: SLF001 - OpenTelemetry's name
-        asked["method"] = Method._OTHER.name  # noqa: SLF001
     labels = {"status": traffic.STATUS, "method": traffic.METHOD, "route": traffic.ROUTE}
     where += tuple((labels[name], value) for name, value in asked.items() if value)
     return traffic.count(context, span, where)

@@ -47,6 +47,11 @@ def is_other_method(method: str) -> bool:
     return method in _OTHER_METHODS
 
 
+def method_label(method: str) -> str:
+    """A method of the log by the value that it has in the labels of metrics."""
+    return _OTHER if is_other_method(method) else method
+
+
 def is_unread(method: str, route: str) -> bool:
     """Whether a series with these labels counts what was answered before a request was read."""
     return method in _OTHER_METHODS and route == OTHER_ROUTE_NAME
