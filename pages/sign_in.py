@@ -26,11 +26,10 @@ forms.forget_refusals("sign-in-password")
     Output("sign-in-goto", "href"),
     *forms.outputs(ANSWER),
     Input("sign-in", "n_clicks"),
-    Input("sign-in-password", "n_submit"),
     State("sign-in-password", "value"),
     prevent_initial_call=True,
 )
-def sign_in(_clicks: object, _submits: object, password: object) -> tuple[object, str, str]:
+def sign_in(_clicks: object, password: object) -> tuple[object, str, str]:
     """Go to the overview with the right to act, or say what stood in the way."""
     try:
         right = dashboard().sign_in(password)
@@ -84,7 +83,7 @@ def layout(**_query: str) -> html.Div:
                             )
                         ],
                         ANSWER,
-                        submit="",  # the field reports Enter itself
+                        submit="sign-in",
                     ),
                     action_bar(dmc.Button("Sign in", id="sign-in", mt="md")),
                 ],

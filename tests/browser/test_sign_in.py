@@ -46,3 +46,13 @@ def test_a_stranger_looks_and_the_operator_acts(guarded):
     guarded.until("document.querySelector('h1')?.textContent === 'Overview'")
     guarded.open("/load")
     assert page.locator("#load-start").is_disabled()
+
+
+def test_enter_right_behind_the_last_letter_sends_all_of_the_password(guarded):
+    """On a slow machine a field tells its text later than the key comes."""
+    session = guarded.page.context.new_cdp_session(guarded.page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    password = guarded.open("/sign-in").page.get_by_label("Operator's password")
+    password.fill(PASSWORD)
+    password.press("Enter")
+    guarded.until("document.querySelector('h1')?.textContent === 'Overview'")
