@@ -287,11 +287,11 @@
     return { tickvals: kept.map((i) => tickvals[i]), ticktext: kept.map((i) => ticktext[i]) };
   }
 
-  // As many times as lie side by side: Plotly's own number of ticks is the most of them, and it may
-  // take one where there is room for four.
+  // The shortest step at which times lie side by side: Plotly's own number of ticks is the most of
+  // them, and it may take one where there is room for four.
   function timeTicks(seconds, room) {
     const width = (step) => (step < 60 ? SECONDS_LABEL_PX : TIME_LABEL_PX);
-    const step = TIME_STEPS_S.find((one) => (Math.floor(seconds / one) + 1) * width(one) <= room);
+    const step = TIME_STEPS_S.find((one) => (room * one) / seconds >= width(one));
     return step ? { dtick: 1000 * step, tick0: "2000-01-01" } : { nticks: Math.floor(room / TIME_LABEL_PX) };
   }
 
