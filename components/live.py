@@ -106,8 +106,8 @@ class LivePage:
     `props(context, span, filters)` sets cards and tables; `span` is None before the first frame.
     A fixed span (see `queries.span.moment`) holds for everything that `props` sets, except in a
     panel that is marked as of now (see `panels.panel`).
-    `metrics` are those an export of the page holds. The `props` of a page `by_visitor` have links
-    that suit the visitor (`access.visitor`): an answer is kept for each place visitors come from.
+    `metrics` are those an export of the page holds. The `props` of a page `by_person` suit whom
+    they are told: its links (`access.visitor`) and what that person may do (`access.why_not`).
 
     A page about one thing names it in the `value` of its hidden field `subject`: graphs and `props`
     get that in front of the filters. If the thing has a span of its own, `view(context, shown,
@@ -121,7 +121,7 @@ class LivePage:
     filters: tuple[str, ...] = ()
     table_filters: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
-    by_visitor: bool = False
+    by_person: bool = False
     subject: str = ""
     view: Callable[[QueryContext, View, tuple[str, ...]], View] | None = None
     source: Callable[[QueryContext, tuple[str, ...]], QueryContext] | None = None
@@ -222,12 +222,16 @@ def sealed(
         seen = ""
     if len(seen) > LONGEST_CURSOR:
         seen, stored = "", None
-    visitor = access.visitor() if page.by_visitor else None
     text = context.snapshots.get(
-        (page.name, view.key, filters, visitor, seen),
+        (page.name, view.key, filters, _person(page), seen),
         lambda: orjson.dumps(_answer_or_reason(page, context, view, stored, filters)).decode(),
     )
     return {"text": text, "now": time.time()}
+
+
+def _person(page: LivePage) -> object:
+    """All by which the answers of the page differ from person to person."""
+    return (access.visitor(), access.why_not()) if page.by_person else None
 
 
 def _answer_or_reason(
@@ -281,7 +285,7 @@ def answer(
             graphs[graph.id] = entry
     props, marks = _news(
         context.snapshots.get(
-            (page.name, key, chosen, access.visitor() if page.by_visitor else None, "props"),
+            (page.name, key, chosen, _person(page), "props"),
             lambda: _marked(status.props(context, view.host) | page.props(context, span, chosen)),
         ),
         cursor.marks if fresh else {},

@@ -67,7 +67,7 @@ def _video(context: QueryContext, target: str) -> Props:
 
 
 PAGE: Final = LivePage(
-    "chapter", (), props, table_filters=(EXPERIMENT,), subject=SUBJECT, by_visitor=True
+    "chapter", (), props, table_filters=(EXPERIMENT,), subject=SUBJECT, by_person=True
 )
 connect(PAGE)
 forms.forget_refusals(*chapter.FIELDS)

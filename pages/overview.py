@@ -376,7 +376,7 @@ METRICS: Final = (
     catalog.MEMORY_UTILIZATION,
 )
 PAGE: Final = LivePage(
-    "overview", GRAPHS, props, filters=(PATH.filter_id,), metrics=METRICS, by_visitor=True
+    "overview", GRAPHS, props, filters=(PATH.filter_id,), metrics=METRICS, by_person=True
 )
 connect(PAGE)
 PATH.connect()

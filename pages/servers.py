@@ -129,7 +129,7 @@ METRICS: Final = (
     catalog.QUEUED_REQUESTS,
 )
 SHOWN: Final = "servers-comparison"
-PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRICS, by_visitor=True)
+PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRICS, by_person=True)
 connect(PAGE)
 
 

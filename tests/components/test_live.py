@@ -299,28 +299,32 @@ def test_a_filter_of_tables_brings_tables_anew_and_no_figure(context, record):
     assert asked == [("wsgi", ""), ("wsgi", "api")]
 
 
-def test_an_answer_with_links_is_kept_for_each_place_that_visitors_come_from(
+def test_an_answer_is_kept_for_each_place_of_a_person_and_for_what_they_may_do(
     context, record, monkeypatch
 ):
     record(a_second(START))
     seen = []
-    place = Visitor(is_local=True)
+    here, elsewhere = Visitor(is_local=True), Visitor(is_local=False, host="box.example.org")
+    place, reason = here, ""
     monkeypatch.setattr("components.live.access.visitor", lambda: place)
+    monkeypatch.setattr("components.live.access.why_not", lambda: reason)
 
     def props(*_):
-        seen.append(place)
-        return {"links": {"children": place.host or "here"}}
+        seen.append((place, reason))
+        return {"links": {"children": place.host or "here", "title": reason}}
 
-    page = LivePage("a-page", (), props, by_visitor=True)
+    page = LivePage("a-page", (), props, by_person=True)
 
     def told():
         answered = json.loads(sealed(page, context, LIVE, None)["text"])
-        return answered["props"]["links"]["children"]
+        return answered["props"]["links"]
 
-    assert [told(), told()] == ["here", "here"]
-    place = Visitor(is_local=False, host="box.example.org")
-    assert [told(), told()] == ["box.example.org", "box.example.org"]
-    assert len(seen) == 2
+    assert [told(), told()] == [{"children": "here", "title": ""}] * 2
+    place = elsewhere
+    assert [told(), told()] == [{"children": "box.example.org", "title": ""}] * 2
+    reason = "sign in first"
+    assert [told(), told()] == [{"children": "box.example.org", "title": "sign in first"}] * 2
+    assert seen == [(here, ""), (elsewhere, ""), (elsewhere, "sign in first")]
 
 
 def test_a_page_about_one_thing_gets_its_subject_before_the_filters(context, record):
