@@ -162,7 +162,6 @@ def _is_shallow(value: object) -> bool:
 VALUES: Final[Mapping[str, Callable[[object], bool]]] = {
     "n_intervals": _is_count,
     "n_clicks": _is_count,
-    "n_submit": _is_count,
     "value": _is_field,
     "checked": _is_flag,
     "data": _is_object,
