@@ -13,11 +13,15 @@ from components.help import BUTTON
 from components.page_links import linked
 from components.run_links import address_of, comparison_address
 from components.status import sentence
-from servescope.actions.load_demos import DEMOS, ComparisonDemo
+from servescope.actions.load_demos import DEMOS, ComparisonDemo, LoadDemo
 from servescope.errors import ServescopeError
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from components.live import Props
+    from servescope.records.listeners import ListenerStatus
 
 EXPLAINED: Final = (
     "Each demo sends load to a bundled app for 10 seconds; a comparison sends it for 2 seconds to "
@@ -25,11 +29,6 @@ EXPLAINED: Final = (
     "them."
 )
 BUSY: Final = "While load is under way no demo can be started."
-NO_LISTENER: Final = (
-    "No listener runs: the comparisons start servers of their own, every other demo needs a "
-    "listener. Start one on the page Servers."
-)
-
 DemoAnswer = tuple[Any, str]
 """As `forms.Answer`, with a link in it."""
 
@@ -42,12 +41,16 @@ def demo_list(page: str, why_not: str) -> html.Div:
     rows = [
         html.Li(
             [
-                html.Button(
-                    demo.title,
-                    id=_button(page, name),
-                    type="button",
-                    className="card-action",
-                    disabled=bool(why_not),
+                html.Fieldset(
+                    html.Button(
+                        demo.title,
+                        id=_button(page, name),
+                        type="button",
+                        className="card-action",
+                        disabled=bool(why_not),
+                    ),
+                    id=_starting(page, name),
+                    className="starting",
                 ),
                 html.Span(linked(demo.line)),
             ]
@@ -84,16 +87,34 @@ def demo_menu(page: str, why_not: str) -> html.Fieldset:
     )
 
 
-def props(page: str, *, is_busy: bool, has_listener: bool) -> Props:
-    """Whether a demo can be started now: not while any load is under way.
+def props(page: str, statuses: Sequence[ListenerStatus], *, is_busy: bool) -> Props:
+    """Which demos can be started now, and why the others cannot.
 
-    Without a listener that runs it says which demos can.
+    None can be while any load is under way, and no load run without a listener that runs its app;
+    a comparison starts servers of its own. The fieldsets are disabled, not the buttons, which are
+    so for a person who may not act at all.
     """
-    hint = "" if has_listener else linked(NO_LISTENER)
+    lacking = {
+        name: demo.app
+        for name, demo in DEMOS.items()
+        if isinstance(demo, LoadDemo) and demo.listener(statuses) is None
+    }
     return {
         f"{page}-demos": {"disabled": is_busy},
-        f"{page}-demos-busy": {"children": BUSY if is_busy else hint},
+        f"{page}-demos-busy": {"children": BUSY if is_busy else _hint(lacking)},
+        **{_starting(page, name): {"disabled": name in lacking} for name in DEMOS},
     }
+
+
+def _hint(lacking: Mapping[str, str]) -> Any:
+    """Why demos cannot be started, given the app that each of them lacks."""
+    if not lacking:
+        return ""
+    apps = ", ".join(sorted(set(lacking.values())))
+    return linked(
+        f"{counted(len(lacking), 'demo')} cannot be started: no running listener hosts {apps}. "
+        "Start one on the page Servers."
+    )
 
 
 def connect(page: str) -> None:
@@ -130,6 +151,10 @@ def _led_to(text: str, href: str) -> DemoAnswer:
 
 def _button(page: str, name: str) -> str:
     return f"{page}-demo-{name}"
+
+
+def _starting(page: str, name: str) -> str:
+    return f"{page}-demo-{name}-starting"
 
 
 def _answer(page: str) -> str:

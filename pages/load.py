@@ -173,7 +173,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         ),
         **capacity.props(context, aims, is_busy=is_busy, has_target=has_target),
         **verdicts.props(context, aims, is_busy=is_busy),
-        **load_demos.props("load", is_busy=is_busy, has_listener=has_listener),
+        **load_demos.props("load", listeners, is_busy=is_busy),
     }
 
 

@@ -202,7 +202,7 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "first-visit-none": {"style": HIDDEN if runs or is_busy else INLINE},
             "first-visit-busy": {"style": INLINE if is_busy else HIDDEN},
         }
-        | load_demos.props("overview", is_busy=is_busy, has_listener=runs)
+        | load_demos.props("overview", listeners, is_busy=is_busy)
     )
 
 

@@ -50,14 +50,18 @@ class LoadDemo:
         """The name of its scenario."""
         return self.scenario.name
 
-    def request(self, statuses: Sequence[ListenerStatus]) -> LoadRunRequest:
-        """The load run. Raises LoadRefusedError when no running listener hosts the app."""
+    def listener(self, statuses: Sequence[ListenerStatus]) -> str | None:
+        """The first running listener that hosts the app; `None` where there is none."""
         hosts = (
             one.name
             for one in statuses
             if one.app == self.app and one.state is ListenerState.RUNNING and not one.is_temporary
         )
-        listener = next(hosts, None)
+        return next(hosts, None)
+
+    def request(self, statuses: Sequence[ListenerStatus]) -> LoadRunRequest:
+        """The load run. Raises LoadRefusedError when no running listener hosts the app."""
+        listener = self.listener(statuses)
         if listener is None:
             raise LoadRefusedError(
                 f"no running listener hosts {self.app}, which this demo needs; see the page Servers"

@@ -341,8 +341,11 @@ def test_the_overview_offers_no_load_without_a_listener_and_says_which_demos_go(
     assert hint.inner_text() == "No listener runs: start one on the page Servers."
     assert hint.get_by_role("link", name="Servers").get_attribute("href") == "/servers"
     opened.page.get_by_text("Try a demo", exact=True).click()
-    told = opened.page.locator("#overview-demos-busy").filter(has_text="No listener runs")
-    assert "the comparisons start servers of their own" in told.inner_text()
+    told = opened.page.locator("#overview-demos-busy").filter(has_text="no running listener hosts")
+    assert "demos cannot be started" in told.inner_text()
+    demos = opened.page.locator("#overview-demos")
+    assert demos.get_by_role("button", name="Hello", exact=True).is_disabled()
+    assert demos.get_by_role("button", name="A slow app on each model").is_enabled()
     assert said(opened, ".path-findings", "none-runs") == f"{NONE_RUNS} See Servers"
     first = opened.page.locator("#overview-verdict .finding").first
     assert first.get_attribute("data-code") == "none-runs"
