@@ -52,9 +52,11 @@ def stat(
     bound: str = "",
     state: str = GOOD,
     note: str = "",
+    note_state: str = GOOD,
 ) -> Props:
-    """Properties of a card; the figure takes colour only when its state is not good.
+    """Properties of a card; the figure takes colour only when its `state` is not good.
 
+    The note has the colour of `note_state` where what it tells is not good, else the figure's.
     `bound` stands before the figure: `≥ ` where it is a lower bound. No line of the note ends
     between a number and its unit.
     """
@@ -66,5 +68,8 @@ def stat(
             "className": f"stat-value {state}".strip(),
         },
         f"{card_id}-unit": {"children": suffix},
-        f"{card_id}-note": {"children": note, "className": f"stat-note {state}".strip()},
+        f"{card_id}-note": {
+            "children": note,
+            "className": f"stat-note {note_state or state}".strip(),
+        },
     }

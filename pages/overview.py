@@ -161,15 +161,22 @@ CARDS: Final = (
 )
 
 JUDGED_BY: Final = {
-    "requests": {NONE_RUNS_CODE, "answers-to-nobody"},
-    "errors": {"server-errors", "answers-to-nobody", "no-answer"},
-    "connections": {"clients-left", "turned-away", "connection-limit"},
+    "requests": {NONE_RUNS_CODE},
+    "errors": {"server-errors"},
+    "connections": {"turned-away", "connection-limit"},
     "queue": {"accept-queue"},
 }
-"""By card, the codes of findings that judge what it tells, by listener; its colour is theirs.
+"""By card, the codes of findings that judge its figure, by listener; its colour is theirs.
 
 The other cards tell one figure of all listeners, or of the host, which has a threshold.
 """
+
+NOTE_JUDGED_BY: Final = {
+    "requests": {"answers-to-nobody"},
+    "errors": {"answers-to-nobody", "no-answer"},
+    "connections": {"clients-left"},
+}
+"""The same of what the note below the figure tells: a share of 0 % stays good beside it."""
 
 _OF_LISTENERS: Final = {"requests", "errors", "p95", "p99", "connections", "queue"}
 """The cards that have nothing to tell while no listener runs."""
@@ -261,15 +268,24 @@ def _cards(evidence: Evidence, found: Sequence[Finding]) -> Props:
         is_missing = value is None and (
             name == "connections" or (now.requests is None and name not in {"p95", "p99"})
         )
-        of_card = [one for one in judgements if one.code in JUDGED_BY.get(name, ())]
-        state = severity_class(most_urgent(of_card))
-        if not of_card and threshold:
+        of_figure = [one for one in judgements if one.code in JUDGED_BY.get(name, ())]
+        of_note = [one for one in judgements if one.code in NOTE_JUDGED_BY.get(name, ())]
+        state = severity_class(most_urgent(of_figure))
+        if not of_figure and threshold:
             state = card_state(threshold, judged)
         bound = units.at_least(value) if unit == "s" else ""
         said = NOT_MEASURED if is_missing else note
         if is_without and not value and name in _OF_LISTENERS:
             said = NONE_RUNS
-        props |= stat(name, value, unit, bound=bound, state=state, note=said)
+        props |= stat(
+            name,
+            value,
+            unit,
+            bound=bound,
+            state=state,
+            note=said,
+            note_state=severity_class(most_urgent(of_note)),
+        )
     return props
 
 

@@ -117,57 +117,77 @@ def test_no_line_of_a_note_ends_between_a_number_and_its_unit():
 
 
 @pytest.mark.parametrize(
-    ("listener", "totals", "coloured"),
+    ("listener", "totals", "figures", "notes"),
     [
         (
             ListenerEvidence("wsgi", requests=200, answers_to_nobody=200),
             TotalsEvidence(200, 0, 0, answers_to_nobody=200),
-            {"requests": "bad", "errors": "bad"},
+            {},
+            {"requests": "bad", "errors": "bad"},  # of 0 % that reached somebody
         ),
         (
             ListenerEvidence("wsgi", requests=200, answers_to_nobody=40),
             TotalsEvidence(200, 0, 0, answers_to_nobody=40),
+            {},
             {"requests": "warn", "errors": "warn"},
         ),
         (
             ListenerEvidence("wsgi", requests=200, unanswered=100, left=100),
             TotalsEvidence(200, 0, 0, unanswered=100),
+            {},
             {"errors": "bad"},
         ),
         (
             ListenerEvidence("wsgi", requests=1, server_errors=1),
             TotalsEvidence(1, 1, 0),
             {"errors": "warn"},  # one alone, whatever its share
+            {"errors": "warn"},
+        ),
+        (
+            ListenerEvidence("wsgi", requests=200, server_errors=1, answers_to_nobody=150),
+            TotalsEvidence(200, 1, 0, answers_to_nobody=150),
+            {"errors": "warn"},
+            {"requests": "bad", "errors": "bad"},
         ),
         (
             ListenerEvidence("wsgi", open_connections=1_263, left_connections=1_263),
             TotalsEvidence(0, 0, 0, open_connections=1_263, left_connections=1_263),
+            {},
             {"connections": "bad"},
         ),
         (
             ListenerEvidence("wsgi", accept_queue_depth=9, accept_backlog=10),
             TotalsEvidence(0, 0, 0, accept_queue_depth=20, accept_backlog=100),
+            {"queue": "bad"},
             {"queue": "bad"},  # the deepest one is of another port, and has room
         ),
         (
             ListenerEvidence("wsgi", state=ListenerState.STOPPED),
             TotalsEvidence(0, 0, 0),
             {"requests": "bad"},
+            {"requests": "bad"},
         ),
-        (ListenerEvidence("wsgi", requests=200), TotalsEvidence(200, 0, 0), {}),
+        (ListenerEvidence("wsgi", requests=200), TotalsEvidence(200, 0, 0), {}, {}),
     ],
 )
-def test_a_card_has_the_colour_of_the_finding_that_judges_its_fact(app, listener, totals, coloured):
+def test_a_figure_and_the_note_below_it_have_the_colour_of_what_judges_each(
+    app, listener, totals, figures, notes
+):
     del app
     live_pages()
     evidence = Evidence(5, DashboardEvidence(0.4), [listener], totals=totals)
     props = sys.modules["pages.overview"]._cards(evidence, findings(evidence))
-    states = {
-        name.removesuffix("-note"): one["className"].removeprefix("stat-note").strip()
-        for name, one in props.items()
-        if name.endswith("-note")
-    }
-    assert {name: state for name, state in states.items() if state} == coloured
+
+    def coloured(part):
+        states = {
+            name.removesuffix(f"-{part}"): one["className"].removeprefix(f"stat-{part}").strip()
+            for name, one in props.items()
+            if name.endswith(f"-{part}")
+        }
+        return {name: state for name, state in states.items() if state}
+
+    assert coloured("value") == figures
+    assert coloured("note") == notes
 
 
 def test_while_no_listener_runs_the_cards_say_so_in_place_of_what_was_not_measured(app):
