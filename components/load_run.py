@@ -205,12 +205,17 @@ def state_text(run: LoadRun) -> str:
 
 
 def state_mark(run: LoadRun) -> html.Span:
-    """The same, coloured; green is only what is well: nothing has failed, and load is sent."""
+    """The same, coloured; green is only what is well: nothing has failed, and load is sent.
+
+    A search, a verdict or a comparison that is done has no colour: that it ended says nothing of
+    what it found.
+    """
     told, text = run.result or run.progress, state_text(run)
     is_plain = text != run.state.value
     if run.state in {RunState.RUNNING, RunState.DONE}:
         is_plain |= bool(failed_count(told) or server_errors(told))
-    return html.Span(text, className="state" if is_plain else f"state {text}")
+    colour = "well" if run.state is RunState.DONE else text
+    return html.Span(text, className="state" if is_plain else f"state {colour}")
 
 
 def counts(run: LoadRun) -> html.Div:

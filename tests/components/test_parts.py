@@ -459,7 +459,7 @@ def test_a_result_without_a_single_answer_is_shown():
 @pytest.mark.parametrize(
     ("state", "changes", "text", "coloured"),
     [
-        (RunState.DONE, {"result": {"failed": {}, "status_classes": {"2xx": 9}}}, "done", "done"),
+        (RunState.DONE, {"result": {"failed": {}, "status_classes": {"2xx": 9}}}, "done", "well"),
         (RunState.DONE, {"result": {"failed": {"reset": 1}, "status_classes": {}}}, "done", ""),
         (RunState.DONE, {"result": {"failed": {}, "status_classes": {"5xx": 1}}}, "done", ""),
         (RunState.RUNNING, {"progress": {"elapsed_s": 9.0}}, "running", "running"),
