@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dash import dcc, html
+from dash import html
 
-from components.path_prefix import below_prefix
+from components.page_links import linked
 from servescope.records.listeners import ListenerState
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def not_running(statuses: Iterable[ListenerStatus], *, is_here: bool = False) ->
     if is_here:
         panel = html.A("Listeners", href=f"#{PANEL}")
         return [f"{told}: {way} {'in ' if is_all else ''}the panel ", panel, "."]
-    page = dcc.Link("Servers", href=below_prefix("/servers"))
-    return [f"{told}: {way} {'on ' if is_all else ''}the page ", page, "."]
+    return [*linked(f"{told}: {way} {'on ' if is_all else ''}the page Servers.")]
 
 
 def hint(prefix: str, statuses: Iterable[ListenerStatus], *, is_here: bool = False) -> html.P:
