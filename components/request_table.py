@@ -82,7 +82,8 @@ def request_table(found: Found, search: Search, span: Span, *, can_come: bool = 
         return html.Div(EMPTY if found.kept else linked(none_kept), className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
     scale = units.shared_scale("By", [row.bytes_sent for row in found.rows])
-    body = [_row(row, scale) for row in found.rows]
+    took = units.column([units.text(row.total_s, "s") for row in found.rows])
+    body = [_row(row, of_row, scale) for row, of_row in zip(found.rows, took, strict=True)]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="requests"),
         className="rows clickable",
@@ -244,7 +245,7 @@ def _with_status(row: LogRow) -> str:
     return f"status {row.status}" if row.status else NO_ANSWER
 
 
-def _row(row: LogRow, of_sizes: units.Scale) -> html.Tr:
+def _row(row: LogRow, took: str, of_sizes: units.Scale) -> html.Tr:
     stage, longest_s = max(row.stages_s.items(), key=lambda one: one[1])
     in_stage = html.Td(f"{stage} {units.text(longest_s, 's')}", title=MEANING.get(stage, ""))
     if is_not_read(row.target):
@@ -261,7 +262,7 @@ def _row(row: LogRow, of_sizes: units.Scale) -> html.Tr:
                 ),
                 className="target words" if is_not_read(row.target) else "target",
             ),
-            html.Td(units.text(row.total_s, "s"), className="number took"),
+            html.Td(took, className="number took"),
             html.Td(_status(row, f"status {state}"), className="number"),
             in_stage,
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
