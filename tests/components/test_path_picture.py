@@ -173,8 +173,9 @@ def test_where_no_listener_runs_nothing_failed_to_be_measured(
 ):
     now = int(time.time())
     record(*(Frame(second, {}, {}, {}) for second in range(now - 5, now)))
-    stopped = replace(running, state=ListenerState.STOPPED)
-    other = replace(running, name="asgi", port=5556, wanted_port=5556)
+    # On port 1 nobody listens, whatever runs on this machine.
+    stopped = replace(running, state=ListenerState.STOPPED, port=1, wanted_port=1)
+    other = replace(running, name="asgi", port=2, wanted_port=2)
     others = [other] if code == "not-listening" else []
     context.process.control.listeners.write_statuses([stopped, *others])
     shown = html.Div(picture(context, Span(now - 5, now, 1), listener, is_now=True))

@@ -24,6 +24,8 @@ START = 1_700_000_000
 SECONDS = 20
 MODEL = ConcurrencyModel.SEQUENTIAL
 CONTENDER = NAME.format(MODEL)
+PORT, CONTENDER_PORT = 1, 2
+"""Ports on which nobody listens: what does is told of on the page Ports."""
 VIEW = View(fixed=(START, START + SECONDS))
 PAGES = live_pages()
 ELSEWHERE = [page for page in PAGES if page.path != "/servers"]
@@ -72,11 +74,11 @@ def contexts(tmp_path_factory):
         folder = tmp_path_factory.mktemp("data")
         store, control = open_store(folder), Control(folder)
         opened += [store, control]
-        servers = [("wsgi", "8000"), *([(CONTENDER, COMPARISON_PORT)] if compares else [])]
+        servers = [("wsgi", str(PORT)), *([(CONTENDER, COMPARISON_PORT)] if compares else [])]
         store.write(Batch([frame(second, *servers) for second in range(SECONDS)]))
-        statuses = [status("wsgi", 8000)]
+        statuses = [status("wsgi", PORT)]
         if compares:
-            statuses.append(status(CONTENDER, 8001, is_temporary=True))
+            statuses.append(status(CONTENDER, CONTENDER_PORT, is_temporary=True))
             plan = ComparisonPlan.constant((MODEL, ConcurrencyModel.PREFORK), "a:app", "/", 10, 5)
             number = control.comparisons.request(plan, START).id
             run = control.load_runs.request(plan.load_on(plan.targets[0], number), START).id
