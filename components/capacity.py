@@ -247,12 +247,17 @@ def _graph(title: str, figure: theme.Figure) -> html.Div:
 def _model_text(models: ModelChoice) -> str:
     """The chosen model in a sentence, with its peak and how far its points lie from it."""
     chosen = models.chosen
-    worst = max((abs(residual) for residual in chosen.residuals), default=0.0)
     text = f"Model of throughput by AICc: {chosen.kind}: {_MODEL_MEANING[chosen.kind]}"
     if chosen.kind is not ModelKind.LINE:
         low, high = (f"{value:,.0f}" for value in (models.peak_low, models.peak_high))
         text += f"; peak {chosen.peak:,.0f} ({low} to {high}) answers per second"
-    return f"{text}. The farthest step is {units.text(worst, '1')} off."
+    farthest = math.expm1(max(chosen.residuals, key=abs, default=0.0))
+    if farthest:
+        far = f"{units.text(abs(farthest), '1')} {'more' if farthest > 0 else 'less'}"
+        text += (
+            f". The step farthest from the model answered {far} than it says for as many under way"
+        )
+    return f"{text}."
 
 
 def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:

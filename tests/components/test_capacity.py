@@ -99,3 +99,24 @@ def test_the_findings_of_a_search_lead_to_the_seconds_of_the_search():
     over = SearchedCapacity(1, plan, RunState.DONE, 100.0, 100.4, 160.2, ())
     assert _view(over) == "from=100&to=161"
     assert _view(replace(over, ended_s=None)) == "", "its steps are of now"
+
+
+def test_the_farthest_step_is_told_against_the_model_at_as_many_under_way():
+    """Where one of four takes twice as long, the line through them is 2 ** -0.75 of it there."""
+    rates = (20, 40, 80, 160)
+    steps = tuple(
+        step(
+            rate=rate,
+            sent=5 * rate,
+            answered_in_schedule=5 * rate,
+            mean_latency_s=0.02 if rate == 20 else 0.01,
+            shortest_latency_s=0.0,
+        ).to_json()
+        for rate in rates
+    )
+    plan = CapacityPlan("wsgi", "/", 0.1, 0.01, 2_000)
+    told = texts(search_view(SearchedCapacity(1, plan, RunState.DONE, 0.0, 0.0, 60.0, steps)))
+    (said,) = [one for one in told if one.startswith("Model of throughput")]
+    assert said.endswith(
+        "The step farthest from the model answered 41 % less than it says for as many under way."
+    )
