@@ -185,7 +185,9 @@ class LoadLoop:
         clock, poll, descriptor = time.monotonic_ns, self._epoll.poll, [self._epoll.fileno()]
         arrivals = self._arrivals
         while True:
-            self._do_what_is_due(clock(), on_tick)
+            now = clock()
+            self._tally.count_in_flight(now)
+            self._do_what_is_due(now, on_tick)
             events = poll(0)
             for fd, mask in events:
                 if fd == control:

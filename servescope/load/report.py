@@ -343,6 +343,7 @@ class Result:
     never_sent: int | None = None  # of those that timed out: they got no connection in time
     success_ms: LatencySummary | None = None  # those of latency_ms with a status below 400
     error_ms: LatencySummary | None = None  # all others; both are None where there are no others
+    in_flight_mean: float | None = None  # over `seconds`; not of all generators
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""

@@ -98,6 +98,8 @@ class Tally:
         self._marks = SecondMarks()
         self._answered_in_schedule = 0
         self._schedule_end_ns = _NEVER_NS
+        self._in_flight_ns = 0  # for which requests were in flight, of all together
+        self._counted_ns = 0
         self.last_end_ns = 0
         self.sent = 0
         self.ended = 0  # answered, failed or cancelled
@@ -127,6 +129,11 @@ class Tally:
     def begin(self, schedule_end_ns: int) -> None:
         """Requests come due until then; without it all answers are within the schedule."""
         self._schedule_end_ns = schedule_end_ns
+
+    def count_in_flight(self, now_ns: int) -> None:
+        """The requests that are in flight now have been since the last call."""
+        self._in_flight_ns += (self.sent - self.ended) * (now_ns - self._counted_ns)
+        self._counted_ns = now_ns
 
     def align_clock(self) -> None:
         """Take the wall clock's offset anew, since it may be stepped during a run."""
@@ -411,6 +418,7 @@ class Tally:
             naive_bounds=lower_bounds(naive, timed_out),
             naive_p10_ms=quantile_ms(naive, 0.1),
             never_sent=self._never_sent(),
+            in_flight_mean=self._in_flight_ns / _NS / seconds if seconds > 0 else None,
             success_ms=LatencySummary.of(latencies[~is_error]) if is_error.any() else None,
             error_ms=LatencySummary.of(latencies[is_error]) if is_error.any() else None,
             stretches=()

@@ -26,6 +26,7 @@ _UNITS: Final = {
     "bytes_received": "By",
     "timed_out_from_ms": "ms",
     "connections_max": "{connection}",
+    "in_flight_mean": "{request}",
 }
 _SUMMARIES: Final = {
     FROM_DUE: "latency",

@@ -353,6 +353,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
             "blocked",
             "naive_p10_ms",
             "never_sent",
+            "in_flight_mean",
         ),
         _number_or_none,
     ),

@@ -141,10 +141,8 @@ class CapacitySearchReconciler:
             polls += 1
             if polls % POLLS_PER_QUERY == 0:
                 self._raise_if_stopped(searched.id)
-            progress = generator.progress
-            if progress is not None:
-                load = self._load(server.name)
-                readings.take(progress.elapsed_s, progress.in_flight, load, step.seconds)
+            if generator.progress is not None:
+                readings.take(self._load(server.name), step.seconds)
         readings.of_server.finish()
         return readings
 

@@ -55,16 +55,10 @@ class StepReadings:
         self, server: LoadedServer, generator_pid: int, dashboard_pids: Sequence[int]
     ) -> None:
         self.of_server = ServerReadings(server, [generator_pid], dashboard_pids)
-        self.in_flight: list[int] = []
-        self._seen_s = -1.0
 
-    def take(self, elapsed_s: float, in_flight: int, load: Load | None, seconds: float) -> None:
-        """Note a poll; `elapsed_s` is of the generator's last report, one a second."""
+    def take(self, load: Load | None, seconds: float) -> None:
+        """Note a poll."""
         self.of_server.take(load, self.of_server.server.accept_queue(), seconds)
-        if elapsed_s != self._seen_s:
-            self._seen_s = elapsed_s
-            if elapsed_s > 0:
-                self.in_flight.append(in_flight)
 
 
 def measured_step(
@@ -80,7 +74,7 @@ def measured_step(
     is_at_limit = _is_generator_at_limit(plan, step, result, generator_cores)
     evidence = readings.of_server.evidence(cores, generator_cores, is_late=is_at_limit)
     # Without a latency a request is in no mean, but it was under way.
-    counted = readings.in_flight if failed == result.failed.get("timed_out", 0) else []
+    has_all_latencies = failed == result.failed.get("timed_out", 0)
     measured = StepResult(
         rate=step.rate,
         seconds=step.seconds,
@@ -93,8 +87,7 @@ def measured_step(
         quantile_s=None if result.latency_ms.p99 is None else result.latency_ms.p99 / _MS,
         elapsed_s=result.seconds,
         spent_s=spent_s,
-        in_flight=float(np.mean(counted)) if counted else None,
-        in_flight_error=float(np.std(counted)) / max(len(counted), 1) ** 0.5 if counted else 0.0,
+        in_flight=result.in_flight_mean if has_all_latencies else None,
         generator_limited=is_at_limit,
         # Other programs here take no processor from a server elsewhere; a generator that they held
         # up is late.

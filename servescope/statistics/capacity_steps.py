@@ -65,8 +65,8 @@ class StepResult:
     """One step as it was carried out.
 
     `late` are requests answered after the limit or never. `failed` are those without a whole
-    answer and those answered with a server error. `in_flight` is the mean of counts of requests
-    under way, at regular instants between the start and the last end; None without counts.
+    answer and those answered with a server error. `in_flight` is the mean number of requests under
+    way between the start and the last end, as counted; None without counts.
     """
 
     rate: float
@@ -81,7 +81,7 @@ class StepResult:
     elapsed_s: float  # from the start to the last end
     spent_s: float  # of the search's time, start and end of the generator included
     in_flight: float | None = None
-    in_flight_error: float = 0.0  # standard error of that mean
+    in_flight_error: float = 0.0  # standard error of that mean, where it is one of samples
     generator_limited: bool = False
     disturbed: bool = False  # other programs took the processor
     others_cores: float | None = None  # that other programs used
@@ -100,8 +100,8 @@ class StepResult:
     def agrees_with_littles_law(self) -> bool | None:
         """Whether the count of requests under way is their rate x their latency; None: no count.
 
-        Counts at whole seconds can be in step with evenly spaced arrivals, which is worth one
-        request; three standard errors and a quarter of the figure are allowed above it.
+        An answer may wait to be read until the next request is due, which is worth up to one
+        request; a quarter of the figure and three standard errors are allowed above it.
         """
         if self.in_flight is None:
             return None

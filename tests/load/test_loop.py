@@ -228,6 +228,22 @@ def test_progress_adds_up(serve: Serve, run_plan: Run) -> None:
     assert ticks[1].p99_ms >= ticks[1].naive_p99_ms > 0
 
 
+def test_requests_in_flight_are_counted_all_the_time(serve: Serve, run_plan: Run) -> None:
+    def answers_late(server: TinyServer, _number: int) -> bytes:
+        server.ending.wait(0.2)
+        return OK
+
+    alone = run_plan(plan_of(rate=20, seconds=1.2), serve().port).result
+    assert 0 < alone.in_flight_mean < 0.5, "each is answered long before the next one is due"
+    # Whether they wait for the server or for a connection.
+    for connections in (4, 100):
+        plan = plan_of(rate=50, seconds=1, max_connections=connections)
+        many = run_plan(plan, serve(answers_late).port).result
+        by_littles_law = many.sent / many.seconds * many.latency_ms.mean / 1000
+        assert by_littles_law > 5
+        assert many.in_flight_mean == pytest.approx(by_littles_law, abs=1)
+
+
 def test_progress_says_how_long_the_oldest_request_is_awaited(serve: Serve, run_plan: Run) -> None:
     silent = serve(never_answers)
     for connections in (1, 100):  # most wait for a connection, or all have one

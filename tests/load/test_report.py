@@ -333,7 +333,7 @@ def test_reports_of_an_older_version_are_read() -> None:
     run = Run([1_000])
     new = {"model", "users", "flows", "requests_per_flow", "steps", "phases", "waiting"}
     new |= {"connection_limit", "connections_max", "blocked", "naive_p10_ms", "cpu_ratio"}
-    new |= {"never_sent", "success_ms", "error_ms"}
+    new |= {"never_sent", "success_ms", "error_ms", "in_flight_mean"}
     new_of_progress = {"statuses", "status_classes", "status_classes_per_s"}
     new_of_progress |= {"p99_over_s", "awaited_for_ms", "awaited_p99_ms"}
     for report, read in ((run.result(), Result), (run.progress(10), Progress)):

@@ -231,6 +231,7 @@ def test_what_is_no_json_is_named(members, pack, tmp_path, data):
         ("run__result__success_ms", "quick", "'quick' is no object"),
         ("run__result__error_ms", {"p50": "quick"}, "'quick' is no number"),
         ("run__result__never_sent", "few", "'few' is no number"),
+        ("run__result__in_flight_mean", "few", "'few' is no number"),
         ("run__progress", {"sent": "x"}, "'x' is no number"),
         ("findings", [{"severity": "dire", "code": "x", "sentence": "x"}], "'dire' is no severity"),
         ("findings", 5, "run.json does not describe a load run"),
