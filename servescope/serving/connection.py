@@ -123,6 +123,7 @@ class Connection:
     """
 
     __slots__ = (
+        "_is_sending",
         "_linger_idle_ns",
         "_linger_until_ns",
         "_socket",
@@ -152,6 +153,7 @@ class Connection:
         self.now_ns = now_ns
         self._write_timeout_ns = context.write_timeout_ns
         self._write_began_ns = 0
+        self._is_sending = False
         self._waits_for_client = False  # a response that still grows does
         self._linger_idle_ns = self._linger_until_ns = 0
         self.conversation = conversation
@@ -185,8 +187,8 @@ class Connection:
 
     @property
     def is_writing(self) -> bool:
-        """Whether bytes of the response wait for the client."""
-        return self.unsent is not None or self._waits_for_client
+        """Whether bytes of the response are handed to the kernel, or wait for the client."""
+        return self._is_sending or self.unsent is not None or self._waits_for_client
 
     def read(self) -> tuple[bytes, int] | None:
         """Bytes that have arrived, and their ns in the kernel; None: nothing, b"": the end."""
@@ -212,9 +214,13 @@ class Connection:
         """Send a part of the response (see ResponseSink)."""
         exchange = self.current_exchange()
         began_ns = now_ns()
-        if last:
-            self._look_for_client(exchange, began_ns)
-        sent = self._send_some(exchange, data) if data else 0
+        if last or not exchange.bytes_sent:
+            self.look_for_client(exchange, began_ns)
+        self._is_sending = True
+        try:
+            sent = self._send_some(exchange, data) if data else 0
+        finally:
+            self._is_sending = False
         if sent < len(data):
             rest = memoryview(data)[sent:]
             if last:
@@ -230,11 +236,11 @@ class Connection:
     def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
         """Send a head and then a file's bytes, which end the response (see ResponseSink)."""
         began_ns = now_ns()
-        self._look_for_client(self.current_exchange(), began_ns)
+        self.look_for_client(self.current_exchange(), began_ns)
         self._keep_unsent(Unsent(memoryview(head), file.moved(), offset, count), began_ns)
         self.send_unsent()
 
-    def _look_for_client(self, exchange: Exchange, now: int) -> None:
+    def look_for_client(self, exchange: Exchange, now: int) -> None:
         """Note when the client of an older request has closed its side.
 
         The kernel takes bytes for nobody, too.

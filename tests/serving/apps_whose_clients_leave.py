@@ -83,6 +83,17 @@ async def plain(scope: Scope, receive: Any, send: Any) -> None:
     await send(part(b" last", more=False))
 
 
+async def blocking(scope: Scope, _receive: Any, send: Any) -> None:
+    """Holds up the loop, and then answers `/whole` or in parts."""
+    path = scope["path"]
+    entered.release()
+    leave.wait(20)
+    await send(START)
+    if path != "/whole":
+        await send(part(b"first"))
+    await send(part(b"last", more=False))
+
+
 def wsgi(_environ: Scope, start_response: Any) -> Iterator[bytes]:
     """A stream that waits after its first part, and then has no end."""
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -94,6 +105,15 @@ def wsgi(_environ: Scope, start_response: Any) -> Iterator[bytes]:
             yield b"more"
     finally:
         ends.append("closed")
+
+
+def late(_environ: Scope, start_response: Any) -> Iterator[bytes]:
+    """A stream that waits before its first part."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    entered.release()
+    leave.wait(20)
+    yield b"first"
+    yield b"last"
 
 
 async def keep_sending(send: Any) -> None:

@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from servescope.records.requests import Stage
+from servescope.serving.connection import Connection
 from servescope.sockets.binding import prepare
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import CLOSING, GET, connect, read_all, read_responses
@@ -86,3 +87,20 @@ def test_a_slow_upload_counts_as_reading_not_as_queue(bench):
     assert stages[Stage.KERNEL] + stages[Stage.READ] >= pause - CLOCK_ERROR_NS
     assert stages[Stage.READ] > 0
     assert stages[Stage.QUEUE] <= waited - pause + CLOCK_ERROR_NS
+
+
+def test_what_is_handed_to_the_kernel_is_in_the_stage_write(bench, monkeypatch):
+    """The call may take long: its thread waits for the interpreter's lock behind the others."""
+    seen = []
+    send_some = Connection._send_some
+
+    def looking(connection, *given):
+        seen.append(connection.stage)
+        return send_some(connection, *given)
+
+    monkeypatch.setattr(Connection, "_send_some", looking)
+    with connect(bench.start(threads=1)) as sock:
+        sock.sendall(GET)
+        read_responses(sock, 1)
+    bench.records(1)
+    assert seen == [Stage.WRITE]

@@ -2,12 +2,15 @@
 
 import socket
 import struct
+import time
 
 import pytest
 
 from servescope import catalog
 from servescope.records.listeners import ConcurrencyModel
+from servescope.records.requests import reached_nobody
 from servescope.request_fields import RequestFlag
+from servescope.serving.connection import LOOK_FROM_NS
 from tests.serving import apps_whose_clients_leave as apps
 from tests.serving.raw_client import GET, connect, gauge
 
@@ -34,3 +37,17 @@ def test_the_iterable_is_closed_and_the_thread_serves_the_next(bench, wait_until
         wait_until(lambda turn=turn: apps.ends == ["closed"] * turn, "the close of the iterable")
         wait_until(lambda: gauge(listener, catalog.OPEN_CONNECTIONS) == 0, "the close")
     assert (bench.records(2)["flags"] & RequestFlag.ABORTED == RequestFlag.ABORTED).all()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_stream_whose_client_left_before_its_first_part_reached_nobody(bench, wait_until, model):
+    apps.leave.clear()
+    listener = bench.start("tests.serving.apps_whose_clients_leave:late", model=model, threads=1)
+    with connect(listener) as client:
+        client.sendall(GET)
+        assert apps.entered.acquire(timeout=20)
+        entered_ns = time.monotonic_ns()
+    wait_until(lambda: time.monotonic_ns() - entered_ns > LOOK_FROM_NS, "its age")
+    apps.leave.set()
+    [record] = bench.records(1)
+    assert reached_nobody(record["flags"], record["bytes_sent"], record["status"]), record

@@ -184,8 +184,8 @@ class AsgiHandler:
         connection = self._connection
         exchange = connection.conversation.exchange or self._exchange
         output = self._output
-        if self._ended_ns and last:
-            exchange.flags |= RequestFlag.CLIENT_GONE
+        if last or not exchange.bytes_sent:
+            self._note_who_has_gone(exchange)
         if (
             exchange.framing is None  # it is whole
             and exchange.may_keep_alive
@@ -199,6 +199,15 @@ class AsgiHandler:
             connection.record(exchange)
             if not self._is_driving:
                 self._advance_soon()
+
+    def _note_who_has_gone(self, exchange: Exchange) -> None:
+        """Note that nobody takes these bytes: the loop may not have been told while it ran."""
+        if self._ended_ns:
+            exchange.flags |= RequestFlag.CLIENT_GONE
+        else:
+            # A head that was made just now goes out with them.
+            now = now_ns() if exchange.bytes_sent else exchange.head_ready_ns
+            self._connection.look_for_client(exchange, now)
 
     def write_held(self) -> None:
         """See Writer."""

@@ -11,13 +11,23 @@ import pytest
 
 from servescope import catalog
 from servescope.records.listeners import AppKind, ConcurrencyModel
+from servescope.records.requests import reached_nobody
 from servescope.request_fields import RequestFlag
+from servescope.serving.connection import LOOK_FROM_NS
 from servescope.serving.models.asyncio import asgi_handler as handler_module
 from servescope.serving.models.asyncio import loop as loop_module
 from servescope.serving.models.asyncio import websocket_session as session_module
 from tests.descriptors import open_sockets
 from tests.serving import apps_whose_clients_leave as apps
-from tests.serving.raw_client import GET, HANDSHAKE, asking, connect, gauge, read_all
+from tests.serving.raw_client import (
+    GET,
+    HANDSHAKE,
+    asking,
+    connect,
+    gauge,
+    read_all,
+    read_responses,
+)
 from tests.serving.tls_client import connect_tls, trusting
 
 APPS = "tests.serving.apps_whose_clients_leave:"
@@ -179,6 +189,27 @@ def test_tasks_that_send_to_nobody_are_no_fault_of_the_app(start, wait_until, ca
     end(client, "reset")
     wait_until(lambda: nothing_is_left(listener), "everything to be gone")
     assert not caplog.records
+
+
+@pytest.mark.usefixtures("loop")
+@pytest.mark.parametrize("path", [b"/whole", b"/parts"])
+def test_a_loop_that_is_held_up_knows_whose_clients_have_gone(start, bench, wait_until, path):
+    """It hears of nothing meanwhile: the second request is read after its client has left."""
+    listener = start("blocking")
+    with connect(listener) as stays, connect(listener) as leaves, connect(listener) as unread:
+        leaves.sendall(asking(path, GET))
+        assert entered()
+        for client in (unread, stays):
+            client.sendall(asking(path, GET))
+        leaves.close()
+        unread.close()
+        let_pass(LOOK_FROM_NS / 1e9, wait_until)
+        apps.leave.set()
+        assert read_responses(stays, 1)[0][0] == 200
+        records = bench.records(3)
+    assert (records["status"] == 200).all()
+    answered = (records["flags"], records["bytes_sent"], records["status"])
+    assert reached_nobody(*answered).sum() == 2, answered
 
 
 @pytest.mark.usefixtures("quickly")
