@@ -42,6 +42,7 @@ WITHIN_S = 60
 
 BODY = b"0123456789"
 SLOW_CLIENT_S = 1.2
+PATIENCE_S = 0.3
 
 HOST = frozenset({"cpu", "core", "memory", "container-cpu", "container-memory", "generator-late"})
 """Findings about the machine, which may come and go beside whatever is made here. The generator is
@@ -142,6 +143,14 @@ def download_slowly(port: int, path: str) -> int:
         while client.recv(1 << 20):
             pass
         return status
+
+
+def give_up(port: int, path: str) -> int:
+    """Wait for an answer as long as this client has patience for, and leave."""
+    with socket.create_connection(("127.0.0.1", port), WITHIN_S) as client:
+        client.settimeout(PATIENCE_S)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        return int(client.recv(100).split()[1])
 
 
 def talk(port: int, path: str) -> int:
@@ -363,6 +372,17 @@ def blocked_loop(place: Place) -> Iterator[dict[str, Any]]:
         Clients(port, "/block?ms=400", 4),
     ):
         yield {"most_s": 3 * 0.4}
+
+
+@contextmanager
+def given_up(place: Place) -> Iterator[dict[str, Any]]:
+    """Clients that leave before an app which blocks its event loop comes to their requests."""
+    model = ConcurrencyModel.ASYNCIO
+    with (
+        place.listener("given", LOOP_APP, model=model) as port,
+        Clients(port, "/block?ms=250", 4, pause_s=0.2, exchange=give_up),
+    ):
+        yield {"most": 6 / 0.25}
 
 
 @contextmanager
@@ -834,6 +854,24 @@ SITUATIONS = (
         },
         "blocked",
         frozenset({"slow", "span-slow"}),
+        at_once=True,
+    ),
+    Situation(
+        "clients give up while an app blocks its event loop",
+        given_up,
+        {
+            "Overview": {
+                "answers-to-nobody": Said(
+                    "bad",
+                    r"^(?P<gone>[\d,]+) of (?P<answers>[\d,]+) answers of listener given in the "
+                    r"last 5 s came too late: their clients had closed their side of the "
+                    r"connection\.$",
+                    lambda facts, gone, answers: answers / 2 <= gone <= answers <= facts["most"],
+                )
+            },
+        },
+        "given",
+        frozenset({"kernel-wait", "slow", "clients-left", "span-kernel-wait", "span-slow"}),
         at_once=True,
     ),
     Situation(
