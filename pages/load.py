@@ -49,7 +49,7 @@ GRAPHS: Final = (
     LiveGraph(
         "load-rates",
         "Requests per second: finished, failed, answered",
-        "Finished and failed as the generator counts them, answered as the listeners count them; "
+        "Finished and failed as the generator counts them, answered as all listeners count them; "
         "requests of other clients are among the latter. Client gone: answers whose client, the "
         "generator after its timeout for example, had left before.",
         lambda context, span, _: load.rates(context, span),
@@ -61,11 +61,12 @@ GRAPHS: Final = (
         "p99 three ways",
         "From the moment a request was due; from the moment it was really sent (naive: it leaves "
         "out what a slow server made wait); and from its bytes in the server's kernel, of the "
-        "requests that it read. Answers of any status count, errors too. Steps are as long as each "
-        "of the three takes for its requests, up to a 24th of the span. "
+        "requests that it read. Each server that load was sent to has a line, while it was sent; "
+        "requests of other clients to it count there. Answers of any status count, errors too. "
+        "Steps are as long as each line takes for its requests, up to a 24th of the span. "
         f"A gap where a step has fewer than {least_count(0.99)} requests all the same.",
         lambda context, span, _, step=0: load.latencies(context, span, step),
-        LinePlot(log=True, keep_empty=True),
+        LinePlot(log=True, keep_empty=True, styles=theme.by_clock),
         f"No step of this span has the {least_count(0.99)} requests that a p99 takes.",
         kept=("step",),
     ),

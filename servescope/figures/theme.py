@@ -115,6 +115,9 @@ MEANINGS: Final = {
     "load": AMBER,  # the first word of the load generator's lines
     "served": TEAL,  # and of those of a served app
 }
+_CLOCKS: Final = {" inside ": VIOLET, " intended send": BLUE, " actual send": SKY}
+"""By what stands in the name of a percentile: the clock that it is counted by."""
+
 _LISTENERS: Final = (*BUNDLED, "comparison")
 """Those whose colour is a meaning: to a listener that somebody calls `app` no other one is."""
 
@@ -210,6 +213,17 @@ def _told_apart(wanted: Iterable[tuple[str, int]]) -> list[Style]:
         taken.add((colour, nth))
         styles.append(Style(colour, _DASHES[nth % len(_DASHES)]))
     return styles
+
+
+def by_clock(names: Sequence[str]) -> list[Style]:
+    """Percentiles of load in the colour of their clock, with a value or without one.
+
+    Several servers differ by their dashes.
+    """
+    return _told_apart(
+        (next((colour for words, colour in _CLOCKS.items() if words in name), GREY), 0)
+        for name in names
+    )
 
 
 def in_order(names: Sequence[str]) -> list[Style]:

@@ -295,7 +295,7 @@ def _over_time(data: RunData) -> list[str]:
     plots = [
         (
             "Requests per second",
-            "Finished and failed at the generator; answered by all listeners of the host.",
+            "Finished and failed at the generator; answered by the server of the run, to whomever.",
             line_plot(series.rates, begin_s, what="Requests per second over time"),
         ),
         (
@@ -310,7 +310,7 @@ def _over_time(data: RunData) -> list[str]:
                 series.latencies,
                 begin_s,
                 log=True,
-                styles=theme.in_order,
+                styles=theme.by_clock,
                 what="p99 over time from the intended send, the actual send, and in the server",
             ),
         ),

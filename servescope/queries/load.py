@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from servescope import catalog
 from servescope.queries.latency import percentiles, step_of_percentiles
 from servescope.queries.lines import joined, named_lines, renamed, zero_where_recorded
-from servescope.queries.traffic import REQUESTS_PER_S, answered
+from servescope.queries.traffic import LISTENER, REQUESTS_PER_S, answered, names_in_store
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from servescope.control import Control
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 RUNS_SHOWN: Final = 50
 RUNS_ASKED: Final = 2 * RUNS_SHOWN
 """Those of comparisons are among them, up to four each."""
-_CLOCKS: Final = {
+_P99: Final = ("p99",)
+_CLIENT_CLOCKS: Final = {
     catalog.LOAD_DURATION: (
         "{} from the intended send time",
         "{} from intended send: too few requests",
@@ -33,15 +37,13 @@ _CLOCKS: Final = {
         "{} from the actual send (naive)",
         "{} from actual send: too few requests",
     ),
-    catalog.REQUEST_DURATION: (
-        "{} inside the server",
-        "{} inside the server: too few requests",
-    ),
 }
 """By metric the name of a percentile by that clock, and of one without a value.
 
 A legend cuts longer names.
 """
+_THE_SERVER: Final = "the server"
+"""In place of its name where no load went to any."""
 
 
 def runs(context: QueryContext) -> list[LoadRun]:
@@ -106,26 +108,105 @@ def rates(
     return zero_where_recorded(context, span, found)
 
 
-def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:
-    """p99 three ways: from the intended send, from the actual one, and as the server saw it.
+def latencies(
+    context: QueryContext, span: Span, step: int = 0, of_run: LoadRun | None = None
+) -> Lines:
+    """p99 three ways: from the intended send, from the actual one, and as its server saw it.
 
-    All in the same steps, which have the requests that each of them takes as far as `percentiles`
-    lengthens one; `step` as that takes it. A line without a value says why in its name, where
-    another has one.
+    A server has a line of its own, and values in the steps in which load was sent to it: what else
+    was asked of it, and what others answered, is no part of that load. `of_run`: of the load of
+    this run alone, whose server has values in the whole span. All in the same steps, which have the
+    requests that each line takes as far as `percentiles` lengthens one; `step` as that takes it. A
+    line without a value says why in its name, where another has one.
     """
-    step = step or max(step_of_percentiles(context, span, metric=one) for one in _CLOCKS)
-    timeouts_s = {run.plan.scenario.timeout_seconds for run in _sent_in(context, span)}
+    target = "" if of_run is None else of_run.plan.destination
+    servers = _servers(context, span.in_steps_of(step) if step else span, of_run)
+    step = step or max(
+        *(step_of_percentiles(context, span, target, one) for one in _CLIENT_CLOCKS),
+        *(step_of_percentiles(context, span, one) for one in servers),
+    )
+    runs_of_span = _sent_in(context, span) if of_run is None else [of_run]
+    timeouts_s = {run.plan.scenario.timeout_seconds for run in runs_of_span}
     found = [
-        percentiles(context, span, ("p99",), metric=one, step=step, timeouts_s=timeouts_s)
-        for one in _CLOCKS
+        (percentiles(context, span, _P99, target, one, step, timeouts_s), *forms)
+        for one, forms in _CLIENT_CLOCKS.items()
     ]
-    is_drawn = [bool(np.isfinite(one.values).any()) for one in found]
+    found += [_inside(context, span, step, one, is_alone=of_run is not None) for one in servers]
+    is_drawn = [bool(np.isfinite(lines.values).any()) for lines, _, _ in found]
+    if not servers and not any(is_drawn):
+        nothing = replace(found[0][0], values=np.full_like(found[0][0].values, np.nan))
+        found.append((nothing, *_inside_of(_THE_SERVER)))
+        is_drawn.append(False)
     return joined(
         [
-            renamed(one, name if drawn or not any(is_drawn) else without)
-            for one, (name, without), drawn in zip(found, _CLOCKS.values(), is_drawn, strict=True)
+            renamed(lines, name if drawn or not any(is_drawn) else without)
+            for (lines, name, without), drawn in zip(found, is_drawn, strict=True)
         ]
     )
+
+
+def _inside(
+    context: QueryContext, span: Span, step: int, server: str, *, is_alone: bool
+) -> tuple[Lines, str, str]:
+    """The p99 of a server in the steps in which it was loaded, and the forms of its name."""
+    lines = percentiles(context, span, _P99, server, step=step)
+    if not is_alone:
+        is_loaded = _is_loaded(context, span.in_steps_of(step), server, lines.times)
+        lines = replace(lines, values=np.where(is_loaded, lines.values, np.nan))
+    return lines, *_inside_of(server)
+
+
+def _inside_of(server: str) -> tuple[str, str]:
+    """The forms of a percentile's name by the clock of a server."""
+    name = server.replace("{", "{{").replace("}", "}}")
+    return f"{{}} inside {name}", f"{{}} inside {name}: too few requests"
+
+
+def _servers(context: QueryContext, span: Span, of_run: LoadRun | None) -> list[str]:
+    """The listeners, and apps that record here, that load of a span was sent to, by name."""
+    if of_run is not None:
+        return [of_run.plan.listener] if of_run.plan.listener else []
+    counted = {
+        name for (name,), row in _sent_by_server(context, span).items() if np.nan_to_num(row).any()
+    }
+    asked = {run.plan.listener for run in _standing_in(context, span)}
+    # A host elsewhere counts among the first, by its origin.
+    return sorted((counted & names_in_store(context)) | (asked - {""}))
+
+
+def _standing_in(context: QueryContext, span: Span) -> list[LoadRun]:
+    """The runs of a span that are of no comparison; of another host none are known here."""
+    if not context.is_home:
+        return []
+    return [run for run in _sent_in(context, span) if not run.plan.comparison]
+
+
+def _is_loaded(
+    context: QueryContext, span: Span, server: str, times: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """In which steps (T,) load was sent to a server: a run went on, or its requests ended.
+
+    A step depends on itself alone: what a poll adds to a graph is what the whole graph would have.
+    """
+    counts = _sent_by_server(context, span).get((server,), np.zeros(times.size))
+    is_loaded = np.nan_to_num(counts) > 0 if counts.size == times.size else np.zeros(times.size) > 0
+    for run in _standing_in(context, span):
+        if run.plan.listener == server and run.started_s is not None:
+            ended_s = np.inf if run.ended_s is None else run.ended_s
+            is_loaded |= (times + span.step > run.started_s) & (times < ended_s)
+    return is_loaded
+
+
+def _sent_by_server(
+    context: QueryContext, span: Span
+) -> dict[tuple[str, ...], NDArray[np.float64]]:
+    """Requests of load that ended in each step (T,), by what it aimed at."""
+    if span.is_empty:
+        return {}
+    found = context.store.aggregate(
+        span.query(catalog.LOAD_DURATION, by=(LISTENER,)), Aggregation.SUM
+    )
+    return dict(zip(found.groups, found.values, strict=True))
 
 
 def events(context: QueryContext, span: Span) -> list[Event]:

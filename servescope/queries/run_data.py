@@ -101,8 +101,13 @@ def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
     where = traffic.of_listener(listener)
     of_server = latency.durations(context, span.query(catalog.REQUEST_DURATION, where=where))
     return RunSeries(
-        rates=load.rates(context, span),
-        latencies=load.latencies(context, span),
+        rates=load.rates(
+            context,
+            span,
+            traffic.of_listener(run.plan.destination),
+            has_server=bool(run.plan.listener),
+        ),
+        latencies=load.latencies(context, span, of_run=run),
         percentiles=latency.percentiles(
             context,
             span,
