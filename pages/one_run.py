@@ -38,7 +38,7 @@ from components.status import HIDDEN, SHOWN, sentence
 from servescope import catalog
 from servescope.actions.kept_runs import RunWords
 from servescope.errors import ServescopeError
-from servescope.figures import theme, units
+from servescope.figures import units
 from servescope.figures.distribution import DistributionPlot
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering
@@ -167,9 +167,10 @@ GRAPHS: Final = (
         "one-run-queues",
         "Queues: waiting to be accepted, waiting for a thread",
         "Connections in the accept queue of the run's port, and requests that wait inside its "
-        "server, the most of each step; its busy threads on average.",
+        "server, the most of each step; its busy threads on average. An event loop that calls the "
+        "app has neither: of it the requests on the loop, on average.",
         _of_run(runs.queues, of_server=True),
-        LinePlot(unit="", styles=theme.in_order, step_line=True),
+        LinePlot(unit="", step_line=True),
         NO_QUEUES,
     ),
     LiveGraph(

@@ -77,13 +77,16 @@ GRAPHS: Final = (
         "ports-inside",
         "Inside the server: connections, queue, threads",
         "Solid: open connections, also those that their clients have left. Dotted: requests that "
-        "wait for a thread. Dashed: threads at work. A point of a longer span is the mean of its "
+        "wait for a thread. Dashed: threads at work; where an event loop calls the app there are "
+        "none, and it is the requests on the loop. A point of a longer span is the mean of its "
         "step, of the requests that wait the most.",
         lambda context, span, _: ports.inside(context, span),
         LinePlot(
             unit="",
             listener_styles=theme.paired_listeners(
-                (" requests queued", "dot"), (" threads busy", "dash")
+                (" requests queued", "dot"),
+                (" threads busy", "dash"),
+                (" requests on the loop", "dash"),
             ),
             step_line=True,
         ),

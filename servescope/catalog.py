@@ -134,13 +134,16 @@ LEFT_CONNECTIONS: Final = _gauge(
     "Of these, those that their clients have closed.",
 )
 BUSY_THREADS: Final = _gauge(
-    "servescope.http.server.threads.busy", "{thread}", _LISTENER, "Request threads at work."
+    "servescope.http.server.threads.busy",
+    "{thread}",
+    _LISTENER,
+    "Request threads at work; not of an app that an event loop calls.",
 )
 QUEUED_REQUESTS: Final = _gauge(
     "servescope.http.server.requests.queued",
     "{request}",
     _LISTENER,
-    "Complete requests awaiting a thread.",
+    "Complete requests awaiting a thread; not of an app that an event loop calls.",
 )
 REQUESTS_IN_STAGE: Final = _gauge(
     "servescope.http.server.requests.in_stage",

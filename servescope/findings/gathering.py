@@ -117,7 +117,11 @@ def _past(context: QueryContext, span: Span, listed: tuple[ListenerStatus, ...])
     seen = [
         one
         for one in evidence.listeners
-        if one.requests or one.busy_threads is not None or one.accept_queue_depth is not None
+        # An event loop has no threads; versions ago open connections were not kept.
+        if one.requests
+        or one.open_connections is not None
+        or one.busy_threads is not None
+        or one.accept_queue_depth is not None
     ]
     return replace(evidence, listeners=tuple(seen), is_past=True)
 

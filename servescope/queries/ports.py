@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
+    from servescope.records.metrics import Labels
 
 LISTENS_S: Final = 10
 """A port that was seen within so many seconds listens: the readings of several hosts need not end
@@ -127,10 +129,31 @@ def opened_by_listener(context: QueryContext, span: Span) -> Lines:
     return of_listeners(context, joined([opened, renamed(turned_away, "{} turned away")]))
 
 
+def on_loop(context: QueryContext, span: Span, where: Labels = ()) -> Lines:
+    """Unfinished requests of each listener whose app an event loop calls, the mean of each step.
+
+    It is one in the steps in which its requests were counted and no threads of its were.
+    """
+    active, busy = (
+        lines_by_label(
+            context, span.query(metric, by=("listener",), where=where), Aggregation.AVG, ""
+        )
+        for metric in (catalog.ACTIVE_REQUESTS, catalog.BUSY_THREADS)
+    )
+    threads = dict(zip(busy.names, busy.values, strict=True))
+    values = active.values.copy()
+    for name, row in zip(active.names, values, strict=True):
+        if name in threads:
+            row[np.isfinite(threads[name])] = np.nan
+    found = replace(active, values=values)
+    return selected(found, [bool(np.isfinite(row).any()) for row in values])
+
+
 def inside(context: QueryContext, span: Span) -> Lines:
     """Within the server: connections open, requests queued, threads busy, by listener.
 
     Of the queue the most in each step, like the accept queue's: its mean would hide a pile-up.
+    Where an event loop calls the app there is no queue for threads: see `on_loop`.
     """
     wanted = (
         (catalog.OPEN_CONNECTIONS, Aggregation.AVG, "{} connections open"),
@@ -141,4 +164,5 @@ def inside(context: QueryContext, span: Span) -> Lines:
     for metric, aggregation, form in wanted:
         query = span.query(metric, by=("listener",))
         parts.append(renamed(lines_by_label(context, query, aggregation, ""), form))
+    parts.append(renamed(on_loop(context, span), "{} requests on the loop"))
     return of_listeners(context, joined(parts))

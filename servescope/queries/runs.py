@@ -209,8 +209,8 @@ def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Dist
 def queues(context: QueryContext, span: Span, run: LoadRun) -> Lines:
     """Connections in the accept queue of the run's port, and the requests within its listener.
 
-    Of what waits the most in each step, of busy threads the mean. Of a run whose port was not kept
-    the accept queues of all our ports.
+    Of what waits the most in each step, of busy threads the mean, or of the requests on the event
+    loop that called the app. Of a run whose port was not kept the accept queues of all our ports.
     """
     where = of_listener(run.plan.listener)
     inside = named_lines(
@@ -225,12 +225,15 @@ def queues(context: QueryContext, span: Span, run: LoadRun) -> Lines:
         Aggregation.AVG,
         "",
     )
+    on_loop = renamed(ports.on_loop(context, span, where), "requests on the loop")
     port = run.environment.port if run.environment is not None else 0
     if not port:
-        return joined([inside, busy, renamed(ports.accept_queue_depths(context, span), _WAITING)])
+        return joined(
+            [inside, busy, on_loop, renamed(ports.accept_queue_depths(context, span), _WAITING)]
+        )
     at_port = span.query(catalog.ACCEPT_QUEUE_DEPTH, where=(("port", str(port)),))
     waiting = named_lines(context, {"accept queue": at_port}, Aggregation.MAX, "")
-    return joined([inside, busy, waiting])
+    return joined([inside, busy, on_loop, waiting])
 
 
 def stages(context: QueryContext, run: LoadRun) -> list[StageRow]:

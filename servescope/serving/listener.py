@@ -160,12 +160,15 @@ class RunningListener:
         samples = [
             Sample(catalog.OPEN_CONNECTIONS, load.open_connections, labels),
             Sample(catalog.LEFT_CONNECTIONS, load.left_connections, labels),
-            Sample(catalog.BUSY_THREADS, load.busy_threads, labels),
-            Sample(catalog.QUEUED_REQUESTS, load.queued_requests, labels),
             Sample(catalog.ACTIVE_REQUESTS, load.active_requests, labels),
             Sample(catalog.REPLACED_WORKERS, load.replaced_workers, labels),
             *self._connection_samples(load, labels),
         ]
+        if load.has_request_threads:
+            samples += [
+                Sample(catalog.BUSY_THREADS, load.busy_threads, labels),
+                Sample(catalog.QUEUED_REQUESTS, load.queued_requests, labels),
+            ]
         samples += [
             Sample(catalog.REQUESTS_IN_STAGE, number, (*labels, ("stage", stage)))
             for stage, number in load.in_stage.items()

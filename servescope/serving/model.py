@@ -60,6 +60,7 @@ class Load:
     left_connections: int = 0  # of those that are open: `connection.left_by_clients`
     accepted: int = 0  # connections, since the start
     turned_away: int = 0  # of these, for there was no room for more
+    has_request_threads: bool = True  # False where an event loop calls the app
 
 
 class Model(Protocol):

@@ -498,6 +498,15 @@ def test_a_past_span_has_its_own_figures_and_no_states(context):
     assert moment(context).listeners[0].server_errors == 250
 
 
+def test_an_idle_event_loop_was_there_in_a_past_span(context):
+    began = int(time.time()) - 1_000
+    past = Span(began + 100, began + 200, 1, fixed=True)
+    idle = gauge(catalog.OPEN_CONNECTIONS, 0.0, listener="loop")
+    context.store.write(Batch([Frame(ts, idle) for ts in range(past.start, past.end)]))
+    write(context, replace(LOOP, since_s=began))
+    assert list(by_name(moment(context, past))) == ["loop"], "of which no threads are counted"
+
+
 def test_a_past_span_has_the_accept_queues_of_ports_that_are_no_more(context):
     began = int(time.time()) - 1_000
     past = Span(began + 100, began + 200, 1, fixed=True)

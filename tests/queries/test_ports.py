@@ -10,8 +10,12 @@ import pytest
 from servescope.catalog import (
     ACCEPT_QUEUE_BACKLOG,
     ACCEPT_QUEUE_DEPTH,
+    ACTIVE_REQUESTS,
+    BUSY_THREADS,
     COMPARISON_PORT,
     NEW_CONNECTIONS,
+    OPEN_CONNECTIONS,
+    QUEUED_REQUESTS,
     TURNED_AWAY,
 )
 from servescope.queries import ports
@@ -155,3 +159,36 @@ def test_connections_turned_away_have_lines_beside_those_that_were_accepted(harn
         "wsgi": 9.0,
         "wsgi turned away": 4.0,
     }
+
+
+def test_an_event_loop_has_requests_on_it_where_others_have_threads(harness):
+    """A listener changes from threads to a loop; each point says what was counted then."""
+    context = harness.context()
+
+    def of(listener, **gauges):
+        return {SeriesKey(metric, (("listener", listener),)): one for metric, one in gauges.items()}
+
+    of_both = {ACTIVE_REQUESTS: 4.0, OPEN_CONNECTIONS: 5.0}
+    of_threads = of_both | {BUSY_THREADS: 3.0, QUEUED_REQUESTS: 1.0}
+    frames = [
+        Frame(
+            START + second,
+            of("loop", **of_both)
+            | of("pool", **of_threads)
+            | of("changed", **(of_threads if second < 2 else of_both)),
+        )
+        for second in range(4)
+    ]
+    context.store.write(Batch(frames))
+    lines = ports.inside(context, Span(START, START + 4, 1))
+    values = dict(zip(lines.names, lines.values.tolist(), strict=True))
+    of_loop = {name.partition(" ")[2] for name in values if name.startswith("loop")}
+    assert of_loop == {"connections open", "requests on the loop"}
+    of_pool = {name.partition(" ")[2] for name in values if name.startswith("pool")}
+    assert of_pool == {"connections open", "requests queued", "threads busy"}
+    assert values["loop requests on the loop"] == [4.0] * 4
+    assert np.isfinite(values["changed threads busy"]).tolist() == [True, True, False, False]
+    on_loop = values["changed requests on the loop"]
+    assert np.isfinite(on_loop).tolist() == [False, False, True, True]
+    since = ports.inside(context, Span(START + 2, START + 4, 1))
+    assert set(since.names) <= set(lines.names), "a poll adds no line"

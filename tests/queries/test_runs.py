@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from servescope import catalog, histogram
+from servescope.figures.lines import LinePlot
 from servescope.queries import runs
 from servescope.queries.span import Range, Span, View
 from servescope.records.load import LoadPlan, RunState
@@ -186,6 +187,25 @@ def test_the_queues_are_those_of_the_run_s_port_and_listener(context, add):
         "threads busy": 2.0,
         "accept queue": 7.0,
     }
+
+
+@pytest.mark.parametrize("port", [5555, 0], ids=["its port", "a port that was not kept"])
+def test_an_event_loop_has_no_threads_but_requests_on_it(context, add, port):
+    run = add(START + 0.2, START + 1.5, LoadPlan.constant("asgi", "/", 10, 3))
+    run = replace(run, environment=replace(ENVIRONMENT, threads=None, port=port))
+    gauges = {
+        SeriesKey(catalog.ACCEPT_QUEUE_DEPTH, (("port", "5555"),)): 7.0,
+        SeriesKey(catalog.ACTIVE_REQUESTS, (("listener", "asgi"),)): 4.0,
+        SeriesKey(catalog.ACTIVE_REQUESTS, (("listener", "wsgi"),)): 9.0,
+        SeriesKey(catalog.BUSY_THREADS, (("listener", "wsgi"),)): 9.0,
+    }
+    context.store.write(Batch([Frame(START, gauges), Frame(START + 1, gauges)]))
+    lines = runs.queues(context, runs.span_of(run), run)
+    drawn = LinePlot(unit="", step_line=True).shape(lines)["names"]
+    waiting = "accept queue" if port else "5555 accept queue"
+    assert drawn == ["requests on the loop", waiting]
+    values = dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True))
+    assert [values[name] for name in drawn] == [4.0, 7.0]
 
 
 def test_of_a_run_at_a_host_elsewhere_there_is_the_client_alone(context, add):

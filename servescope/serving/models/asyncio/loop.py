@@ -188,6 +188,7 @@ class AsyncioLoop:
             left_connections=left_by_clients(connections),
             accepted=self._acceptor.accepted,
             turned_away=self._acceptor.turned_away,
+            has_request_threads=self.host is None,
         )
 
     # The loop's thread.

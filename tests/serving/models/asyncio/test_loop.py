@@ -179,6 +179,12 @@ def test_100_continue_is_sent_when_the_app_asks_for_the_body(start):
         assert sock.recv(12) == b"HTTP/1.1 200"
 
 
+def test_it_counts_no_threads_and_no_queue_for_them(start):
+    metrics = {sample.metric for sample in start().samples()}
+    assert catalog.ACTIVE_REQUESTS in metrics
+    assert not {catalog.BUSY_THREADS, catalog.QUEUED_REQUESTS} & metrics
+
+
 def test_gauges_follow_what_happens(start, wait_until):
     listener = start()
     clients = [connect(listener) for _ in range(3)]
