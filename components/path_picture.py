@@ -7,6 +7,7 @@ The one of a past moment is asked for when a person chooses the moment (`assets/
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
@@ -38,7 +39,7 @@ from servescope.queries.span import moment as moment_span
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import dash_mantine_components as dmc
     from dash.development.base_component import Component
@@ -64,7 +65,8 @@ HELP: Final = (
     "the server reads head and body; a complete request waits for a thread; the app is called, "
     "makes the body, and the response goes to the client. p50 and p99 are those of the requests "
     f"that were read and ended: p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}. The "
-    "marked stage has most requests in it at a time, for 0.1 s or longer."
+    "marked stage has most requests in it at a time, for 0.1 s or longer. Of all listeners "
+    "together a bar is that of the fullest, which is named: they share no backlog and no threads."
 )
 MOST_DOTS: Final = 24
 NOT_MEASURED: Final = "not measured"
@@ -273,10 +275,10 @@ def _stages(
                 [
                     _heading(title, link_of(name, path.listener), where),
                     *(
-                        _workers(path.workers, unknown)
+                        _workers(path.workers, chosen, unknown)
                         if name == WORKERS
                         else [
-                            *_fill(path, name, stage, unknown, is_now=is_now),
+                            *_fill(path, chosen, name, unknown, is_now=is_now),
                             _times(path, stage),
                         ]
                     ),
@@ -304,23 +306,61 @@ def _way(title: str, link: str, where: str) -> dcc.Link:
 
 
 def _fill(
-    path: RequestPath, name: str, stage: PathStage | None, unknown: str, *, is_now: bool
+    path: RequestPath, chosen: Sequence[RequestPath], name: str, unknown: str, *, is_now: bool
 ) -> list[Any]:
     """How many requests are in a stage, as a text and drawn: of a capacity, or one by one."""
+    stage = path.stage(name)
     if stage is None:
         told = "none: a loop calls the app" if path.workers.loops else unknown
         return [_said(told), html.Span(className="path-dots")]
-    capacity = stage.capacity
     text = _reading(stage.newest_waiting, stage.most_waiting, is_now=is_now)
     if text is not None and name in {KERNEL, QUEUE}:
-        waiting = (stage.newest_waiting if is_now else stage.most_waiting) or 0.0
         now = " now" if is_now else ""
-        if capacity:
-            return [_said(f"{text} of {capacity:,.0f} waiting{now}"), _bar(waiting / capacity)]
+        waiting = _waiting(stage, is_now=is_now) or 0.0
+        rooms = [
+            _Room(one.listener, taken, its.capacity)
+            for one in chosen
+            if (its := one.stage(name)) is not None
+            and its.capacity
+            and (taken := _waiting(its, is_now=is_now)) is not None
+        ]
+        if len(rooms) == 1 and rooms[0].taken == waiting:
+            return [_said(f"{text} of {rooms[0].size:,.0f} waiting{now}"), _bar(rooms[0].ratio)]
+        if rooms:
+            return _fullest(f"{text} waiting{now}", rooms, "{:,.0f}".format)
         return [_said(f"{text} waiting{now}"), _dots(waiting)]
     if stage.occupancy is None:
         return [_said(unknown), html.Span(className="path-dots")]
     return [_said(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much is taken of what one listener has: of its backlog, or of its threads."""
+
+    listener: str
+    taken: float
+    size: float
+
+    @property
+    def ratio(self) -> float:
+        return self.taken / self.size
+
+
+def _fullest(told: str, rooms: Sequence[_Room], amount: Callable[[float], str]) -> list[Any]:
+    """A sum over listeners, and behind it the fullest of them, which the bar is of.
+
+    They share no room: a listener with none left finds none in the queue or threads of another.
+    """
+    fullest = max(rooms, key=lambda one: one.ratio)
+    if fullest.taken:
+        told += f", {fullest.listener} {amount(fullest.taken)} of {fullest.size:,.0f}"
+    return [_said(told), _bar(fullest.ratio)]
+
+
+def _waiting(stage: PathStage, *, is_now: bool) -> float | None:
+    """How many wait in a stage: now, or at most in a past moment."""
+    return stage.newest_waiting if is_now else stage.most_waiting
 
 
 def _said(text: str) -> html.Span:
@@ -336,14 +376,20 @@ def _reading(newest: float | None, most: float | None, *, is_now: bool) -> str |
     return f"{value:,.0f}" if is_now or not round(value) else f"up to {value:,.0f}"
 
 
-def _workers(workers: Workers, unknown: str) -> list[Any]:
+def _workers(workers: Workers, chosen: Sequence[RequestPath], unknown: str) -> list[Any]:
     said: list[Any] = []
     busy = workers.busy_threads
     if workers.threads and busy is not None:
-        said += [
-            _said(f"{_amount(busy)} of {workers.threads} busy"),
-            _bar(busy / workers.threads),
+        rooms = [
+            _Room(one.listener, one.workers.busy_threads, one.workers.threads)
+            for one in chosen
+            if one.workers.threads and one.workers.busy_threads is not None
         ]
+        told = f"{_amount(busy)} of {workers.threads} busy"
+        if len(rooms) > 1:
+            said += _fullest(told, rooms, _amount)
+        else:
+            said += [_said(told), _bar(busy / workers.threads)]
     elif busy is not None:
         # Another host counts them, but nobody here knows how many threads it has.
         said += [_said(f"{_amount(busy)} busy"), _dots(busy)]

@@ -61,7 +61,7 @@ class PathStage:
 
     `occupancy`: how many requests were in it at a time, mean. `most_waiting`: the most that waited
     at any second's reading, in the accept queue or for a thread, `newest_waiting` those of the last
-    one; `capacity`: how many may.
+    one; `capacity`: how many may, None of several listeners together: their backlogs share no room.
     """
 
     name: str
@@ -454,7 +454,7 @@ def _together(accounts: Iterable[_Account], whole: _Account) -> _Account:
             before = whole.open_connections
             whole.open_connections = opened if before is None else before + opened
         whole.workers = whole.workers.plus(account.workers)
-        for name in ("counts", "timed", "sums_s", "within_s", "buckets", "gauges", "capacity"):
+        for name in ("counts", "timed", "sums_s", "within_s", "buckets", "gauges"):
             sums, added = getattr(whole, name), getattr(account, name)
             for stage, value in added.items():
                 sums[stage] = sums[stage] + value if stage in sums else value

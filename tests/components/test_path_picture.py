@@ -11,7 +11,7 @@ from servescope import catalog
 from servescope.histogram import count
 from servescope.queries.span import Span
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
-from servescope.store.base import Frame, HistogramDelta
+from servescope.store.base import Batch, Frame, HistogramDelta
 from tests.components.conftest import START, key, requests_key
 from tests.components.test_parts import texts
 
@@ -74,6 +74,64 @@ def test_a_stage_tells_what_waits_its_times_and_its_rate(show, record):
     assert "8 of 8 busy" in shown["workers"]
     assert "3 at a time" in shown["app"]
     assert "State: bad." in shown["workers"]
+
+
+def _of_three_listeners(context, running, depths, busy):
+    """The boxes of three listeners together, by name: each its text and how wide its bar is."""
+    names = ("asgi", "wsgi", "files")
+    listed = [
+        replace(
+            running,
+            name=name,
+            port=5001 + at,
+            wanted_port=5001 + at,
+            model=ConcurrencyModel.ASYNCIO if name == "asgi" else running.model,
+            app_kind=AppKind.ASGI if name == "asgi" else running.app_kind,
+        )
+        for at, name in enumerate(names)
+    ]
+    context.process.control.listeners.write_statuses(listed)
+    gauges = {}
+    for one, depth in zip(listed, depths, strict=True):
+        gauges |= gauge(catalog.ACCEPT_QUEUE_DEPTH, depth, port=str(one.port))
+        gauges |= gauge(catalog.ACCEPT_QUEUE_BACKLOG, 128.0, port=str(one.port))
+    for name, number in busy.items():
+        gauges |= gauge(catalog.BUSY_THREADS, number, listener=name)
+    context.store.write(Batch([Frame(START + second, gauges, {}, {}) for second in range(5)]))
+
+    def boxes(*, is_now):
+        shown = picture(context, Span(START, START + 5, 1), "", is_now=is_now)
+        (ordered,) = (one for one in shown if isinstance(one, html.Ol))
+        found = {}
+        for box in ordered.children:
+            bars = [
+                part.children.style["width"]
+                for part in box._traverse()
+                if getattr(part, "className", "") == "path-bar"
+            ]
+            found[getattr(box, "data-stage")] = (" ".join(texts(box)), *bars)
+        return found
+
+    return boxes
+
+
+def test_a_full_listener_among_idle_ones_is_not_hidden_in_a_sum(context, running):
+    """Backlogs and threads are each listener's own: 129 of 128 is full, whatever others have."""
+    boxes = _of_three_listeners(context, running, (0, 129, 2), {"wsgi": 8.0, "files": 0.0})
+    now, past = boxes(is_now=True), boxes(is_now=False)
+    assert "131 waiting now, wsgi 129 of 128" in now["kernel"][0]
+    assert "up to 131 waiting, wsgi 129 of 128" in past["kernel"][0]
+    assert "8 of 16 busy, wsgi 8 of 8" in now["workers"][0]
+    assert now["kernel"][1] == now["workers"][1] == past["kernel"][1] == "100%"
+    assert "384" not in now["kernel"][0] + past["kernel"][0]
+
+
+def test_of_idle_listeners_none_is_named(context, running):
+    boxes = _of_three_listeners(context, running, (0, 0, 0), {"wsgi": 0.0, "files": 0.0})
+    now = boxes(is_now=True)
+    assert "0 waiting now " in now["kernel"][0]
+    assert "0 of 16 busy " in now["workers"][0]
+    assert now["kernel"][1] == now["workers"][1] == "0%"
 
 
 def test_a_gauge_of_now_is_its_newest_reading_and_one_of_the_past_its_most(show, record):
