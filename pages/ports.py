@@ -192,6 +192,7 @@ METRICS: Final = (
     catalog.OPEN_CONNECTIONS,
     catalog.QUEUED_REQUESTS,
     catalog.BUSY_THREADS,
+    catalog.ACTIVE_REQUESTS,
 )
 PAGE: Final = LivePage("ports", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
