@@ -12,7 +12,7 @@ from components.tables import figure_table
 from servescope.figures import units
 from servescope.figures.run_texts import plan_text
 from servescope.findings import findings
-from servescope.findings.clocks import are_the_same_requests, unexplained_s
+from servescope.findings.clocks import unexplained, unexplained_s
 from servescope.findings.gathering import clocks_of
 from servescope.histogram import ERROR_BOUND
 from servescope.records.server_kinds import ServerKind
@@ -31,9 +31,10 @@ MEANING: Final = (
     "stages that its recorder measures. The server's figures are of the requests "
     "that it read; the client's are of all that it timed, those turned away unread among them. "
     "Unexplained is what lies between: the way through the network, and the time until the client "
-    "is given a core to read its answer. Where the two sides did not time the same requests there "
-    "is no difference to tell. Means are exact, so their difference is; a client that read its "
-    "answer just before the server noted its end leaves nothing unexplained. A "
+    "is given a core to read its answer. Where the two sides did not time the same requests, or "
+    "their means disagree, no difference is told. Means are exact, so their difference is. "
+    "Where the server's figure is the longer one, none is left: a client may read its answer just "
+    "before the server notes its end. A "
     f"percentile is up to {ERROR_BOUND:.2%} off, but the client's is exact where all of a run that "
     "is over is shown. The difference of two percentiles is a hint, not the percentile of the "
     "differences. Other traffic on the listener during the run counts on the server's side only. "
@@ -58,17 +59,22 @@ def residual_table(
         return figure_table((), (), empty=f"{empty} {ADVICE}" if can_come else empty)
     client, server = found.client, found.server
     evidence = clocks_of(found)
-    same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)
     rest_s = unexplained_s(evidence.clocks) if evidence.clocks is not None else None
+    rests_s = {
+        "mean": rest_s,
+        "p50": None if rest_s is None else client.p50_s - server.p50_s,
+        "p95": None if rest_s is None else client.p95_s - server.p95_s,
+    }
     rows: list[list[Cell | Duration]] = [
         _row(CLIENT, client),
         _row(OF_APP if found.run.kind is ServerKind.APP else OF_SERVER, server),
         [
             html.B("Unexplained"),
             "",
-            units.Duration(rest_s, bool(rest_s) and "mean" in client.bounds),
-            units.Duration(client.p50_s - server.p50_s if same else None, "p50" in client.bounds),
-            units.Duration(client.p95_s - server.p95_s if same else None, "p95" in client.bounds),
+            *(
+                unexplained(one_s, is_bound=name in client.bounds)
+                for name, one_s in rests_s.items()
+            ),
         ],
     ]
     run = f"Run {found.run.id}: {plan_text(found.run.plan)} ({found.run.state.value})"

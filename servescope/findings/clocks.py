@@ -28,13 +28,29 @@ def are_the_same_requests(clocks: ClocksEvidence) -> bool:
 
 
 def unexplained_s(clocks: ClocksEvidence) -> float | None:
-    """Seconds of a mean request that no stage accounts for; None where that cannot be said."""
+    """Seconds of a mean request that no stage accounts for; None where that cannot be said.
+
+    Below 0, by no more than NOISE_S, where the server's mean is above the client's.
+    """
     if clocks.client_mean_s is None or clocks.server_mean_s is None:
         return None
     if not are_the_same_requests(clocks):
         return None
     difference_s = clocks.client_mean_s - clocks.server_mean_s
-    return None if difference_s < -NOISE_S else max(difference_s, 0.0)
+    # The least that the client's mean may be proves nothing where the server's is above it.
+    return None if difference_s < (0.0 if clocks.is_client_bound else -NOISE_S) else difference_s
+
+
+def unexplained(rest_s: float | None, *, is_bound: bool = False) -> units.Duration | str:
+    """A figure of the client less the server's as it reads in a table; None: it says nothing.
+
+    Where the server's is the longer one, nothing is left to explain: by how much it is longer, in
+    words, as a time is never below zero. `is_bound`: of the least that the client's may be, which
+    tells nothing then.
+    """
+    if rest_s is None or not rest_s < 0:
+        return units.Duration(rest_s, is_bound)
+    return units.NOTHING if is_bound else f"none: server {units.text(-rest_s, 's')} longer"
 
 
 def _unread(both: ClocksEvidence) -> str:
@@ -65,7 +81,15 @@ def clocks(evidence: Evidence) -> Iterator[Finding]:
         Figure("mean of the server", both.server_mean_s, "s"),
     )
     rest_s = unexplained_s(both)
-    if rest_s is not None:
+    if rest_s is not None and rest_s < 0:
+        state, code = Severity.NOTE, "unexplained"
+        told = (
+            f"A mean request of run {both.run_id} took {units.text(both.client_mean_s, 's')} from "
+            f"its send by its client's clock, and the stages {_of_server(both)} took "
+            f"{units.text(both.server_mean_s, 's')}, {units.text(-rest_s, 's')} longer: no time "
+            "outside them could be measured."
+        )
+    elif rest_s is not None:
         state, code = Severity.NOTE, "unexplained"
         told = (
             f"Of the {_read(both.client_mean_s, both)} that a mean request of run "

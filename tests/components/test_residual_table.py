@@ -42,6 +42,38 @@ def test_what_a_lower_bound_leaves_unexplained_is_one_too():
     assert any("Of the at least 2 s that a mean request" in cell for cell in cells)
 
 
+def test_where_the_servers_figure_is_longer_no_time_below_zero_is_told():
+    """A time cut at 0 would be a measurement that nobody made, and there is none below 0."""
+    plan = LoadPlan.constant("wsgi", "/", 200, 100)
+    run = LoadRun(1, plan, RunState.DONE, 1.7e9, 1.7e9, None, {}, {})
+    client = Clock(1_000, 0.00101, 0.00087, 0.002421)
+    told = residual_table(Residual(run, client, Clock(1_000, 0.00103, 0.0008, 0.00264)))
+    cells = texts(told)
+    assert cells[cells.index("Unexplained") + 1 :][-3:] == [
+        "none: server 20 µs longer",
+        "70 µs",
+        "none: server 219 µs longer",
+    ]
+    assert any("took 1.03 ms, 20 µs longer: no time outside them" in cell for cell in cells)
+    assert not [cell for cell in cells if cell.startswith(("-", "0 µs"))]
+
+
+@pytest.mark.parametrize(
+    ("client", "server"),
+    [
+        (Clock(1_000, 0.5, 0.3, 0.9), Clock(1_000, 7.2, 0.2, 8.0)),  # the means disagree
+        (Clock(1_000, 0.5, 0.3, 0.9), Clock(1_500, 0.4, 0.2, 0.8)),  # other requests
+        # Requests that timed out: the client's are the least that they may be.
+        (Clock(99, 2.0, 2.0, 2.0, bounds=frozenset(("mean", "p50", "p95"))), Clock(99, 9, 9, 9)),
+    ],
+)
+def test_where_the_difference_says_nothing_no_column_has_one(client, server):
+    plan = LoadPlan.constant("wsgi", "/", 200, 100)
+    run = LoadRun(1, plan, RunState.DONE, 1.7e9, 1.7e9, None, {}, {})
+    cells = texts(residual_table(Residual(run, client, server)))
+    assert cells[cells.index("Unexplained") + 1 :][-3:] == ["—"] * 3
+
+
 def test_of_an_app_under_another_server_the_sum_is_of_what_is_measured():
     plan = replace(LoadPlan.constant("shop", "/", 200, 100), is_recorded_app=True)
     run = LoadRun(1, plan, RunState.DONE, 1.7e9, 1.7e9, None, {}, {})
