@@ -99,7 +99,7 @@ def progress_figures(run: LoadRun) -> html.Div:
             dmc.Progress(value=status.share(run), size="lg", mt=8, transitionDuration=300),
             _figures(
                 *_outcomes(told),
-                *_awaited(told),
+                *_awaited(run),
                 *_now(run),
                 *left,
             ),
@@ -126,14 +126,15 @@ def _outcomes(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _awaited(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Of a progress: requests that have not ended, and for how long the oldest is awaited."""
+def _awaited(run: LoadRun) -> list[tuple[str, str, str]]:
+    """Of a run under way: requests that have not ended; for how long the oldest is awaited."""
+    told = run.progress
     awaited, waiting = told.get("in_flight"), told.get("waiting")
-    longest = ms(told.get("awaited_for_ms"))
+    longest_s = run_progress.awaited_s(told, run.plan.scenario.timeout_seconds)
     return [
         ("awaited", _count(awaited), ""),
         *((("no connection yet", _count(waiting), ""),) if waiting else ()),
-        *((("longest awaited", longest, ""),) if awaited else ()),
+        *((("longest awaited", units.text(longest_s, "s"), ""),) if awaited else ()),
     ]
 
 

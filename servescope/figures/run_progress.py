@@ -31,6 +31,16 @@ def p99(progress: Mapping[str, Any], timeout_s: float) -> units.Duration:
     return units.Duration(limit_s, is_bound=has_older or limit_s >= timeout_s)
 
 
+def awaited_s(progress: Mapping[str, Any], timeout_s: float) -> float | None:
+    """For how long the oldest request that has not ended is awaited, in seconds; None: none is.
+
+    Its timeout at most: the generator looks for timeouts now and then, and counts a request as
+    awaited until it does.
+    """
+    awaited_ms = progress.get("awaited_for_ms")
+    return None if awaited_ms is None else min(awaited_ms / 1e3, timeout_s)
+
+
 def p99_name(progress: Mapping[str, Any]) -> str:
     """The p99 with the seconds in which its requests ended: `p99, last 3 s`.
 

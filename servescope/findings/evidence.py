@@ -201,7 +201,7 @@ class RunEvidence:
     is_server_full: bool = False  # by readings of the server: it could not have answered more
     never_sent: int = 0  # of those that timed out: they got no connection in time
     awaited: int = 0  # of those due: not ended yet, while the run is under way
-    awaited_for_s: float | None = None  # of these the longest, from its due moment
+    awaited_for_s: float | None = None  # of these the longest, its timeout at most
 
     @property
     def ended(self) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from servescope import catalog
+from servescope.figures import run_progress
 from servescope.findings.evidence import (
     THIS_SPAN,
     CapacityEvidence,
@@ -608,7 +609,7 @@ def _run(
         generator=str(told.get("generator") or ""),
         never_sent=int(told.get("never_sent") or 0),
         awaited=int(told.get("in_flight") or 0),
-        awaited_for_s=_seconds(told.get("awaited_for_ms")),
+        awaited_for_s=run_progress.awaited_s(told, scenario.timeout_seconds),
     )
 
 

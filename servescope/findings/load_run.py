@@ -276,10 +276,18 @@ def _awaited(run: RunEvidence) -> Iterator[Finding]:
             level,
             "requests-awaited",
             f"{run.awaited:,} of the {run.sent:,} requests that have come due are still awaited; "
-            f"the first of them was due {units.text(run.awaited_for_s, 's')} ago.",
+            f"the first of them {_age_of_first(run)}.",
             Figure("awaited", run.awaited, "{request}"),
             Figure("longest awaited", run.awaited_for_s, "s"),
         )
+
+
+def _age_of_first(run: RunEvidence) -> str:
+    """When the oldest request that is awaited was due; its timeout is noticed a little later."""
+    told = units.text(run.awaited_for_s, "s")
+    if run.awaited_for_s is not None and run.awaited_for_s >= run.timeout_s:
+        return f"has reached its timeout of {told}"
+    return f"was due {told} ago"
 
 
 def _so_far(run: RunEvidence) -> str:

@@ -385,7 +385,7 @@ REFUSED = {
         ),
         pytest.param(
             {"p99_ms": None, "awaited_for_ms": 10_200.0, "awaited_p99_ms": 10_100.0},
-            {"p99, due in last 10 s": ("≥ 10 s", "")},
+            {"p99, due in last 10 s": ("≥ 10 s", ""), "longest awaited": ("10 s", "")},
             id="none ended, and the timeout of one is not noticed yet",
         ),
         pytest.param(

@@ -1423,8 +1423,24 @@ RUNS: Final = {
         },
     ),
     "no request is answered while the run is under way": Case(
-        run(state=RunState.RUNNING, sent=40, awaited=40, awaited_for_s=12.0, answered=0),
+        run(
+            state=RunState.RUNNING,
+            sent=40,
+            awaited=40,
+            awaited_for_s=12.0,
+            timeout_s=30.0,
+            answered=0,
+        ),
         {"requests-awaited": ("bad", "40 of the 40 requests")},
+    ),
+    "requests are awaited whose timeout is not noticed yet": Case(
+        run(state=RunState.RUNNING, sent=40, awaited=40, awaited_for_s=10.0, answered=0),
+        {
+            "requests-awaited": (
+                "bad",
+                "awaited; the first of them has reached its timeout of 10 s.",
+            )
+        },
     ),
     "requests are awaited for a moment while the run is under way": Case(
         run(state=RunState.RUNNING, sent=400, awaited=200, awaited_for_s=0.9, answered=200), {}

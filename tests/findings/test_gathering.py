@@ -566,6 +566,16 @@ PROGRESS = {
         ),
         pytest.param(
             RunState.RUNNING,
+            {**PROGRESS, "awaited_for_ms": 10_100.0},
+            {
+                "requests-failed": "20 of 1,000 requests to listener slow that have ended (2 %)",
+                "run-server-errors": "900 of 980 answers of listener slow",
+                "requests-awaited": "the first of them has reached its timeout of 10 s.",
+            },
+            id="a timeout that is not noticed yet",
+        ),
+        pytest.param(
+            RunState.RUNNING,
             {name: PROGRESS[name] for name in ("sent", "answered", "failed", "in_flight")},
             {"requests-failed": "20 of 1,000 requests"},
             id="an-older-version-told-no-status",
