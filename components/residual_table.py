@@ -71,10 +71,7 @@ def residual_table(
         [
             html.B("Unexplained"),
             "",
-            *(
-                unexplained(one_s, is_bound=name in client.bounds)
-                for name, one_s in rests_s.items()
-            ),
+            *(_rest(one_s, is_bound=name in client.bounds) for name, one_s in rests_s.items()),
         ],
     ]
     run = f"Run {found.run.id}: {plan_text(found.run.plan)} ({found.run.state.value})"
@@ -85,6 +82,12 @@ def residual_table(
             figure_table(("Clock", "Requests", "Mean", "p50", "p95"), rows, empty="", label=TITLE),
         ]
     )
+
+
+def _rest(rest_s: float | None, *, is_bound: bool) -> Cell | Duration:
+    """What is unexplained of a figure; words wrap, where figures do not."""
+    told = unexplained(rest_s, is_bound=is_bound)
+    return html.Span(told, className="in-words") if isinstance(told, str) else told
 
 
 def _row(name: str, clock: Clock) -> list[Cell | Duration]:
