@@ -38,7 +38,7 @@ NONE_RUNS_CODE: Final = "none-runs"
 _ALL_BUT: Final = 0.05
 """Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
 
-_ARRIVAL: Final = "their arrival in the kernel"
+_ARRIVAL: Final = "{} arrival in the kernel"
 _CLOCK_BEGINS: Final = {ServerKind.LISTENER: _ARRIVAL, ServerKind.APP: "the call of the app"}
 """From when on the duration of a request to a server is counted, by its kind."""
 
@@ -368,22 +368,29 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
         state = severity(thresholds.LATENCY, one.p95_s)
         if state not in {Severity.WARN, Severity.BAD} or not one.requests:
             continue
-        told = f"{slowest(one, when(evidence))} took " + (
-            f"{units.text(one.p95_s, 's')} or longer"
-            if one.read >= FEWEST_FOR_P95
-            else units.percentile_in_words(one.p95_s)
-        )
         yield Finding(
             state,
             "slow",
             one.called,
-            f"{told}, counted from {_CLOCK_BEGINS.get(one.kind, _ARRIVAL)}.",
+            f"{slowest_took(one, when(evidence))}.",
             (Figure("p95", one.p95_s, "s"), Figure("requests read", one.read, "{request}")),
             page_of("/latency", one.name),
         )
 
 
-def slowest(one: AnsweringListener, during: str) -> str:
+def slowest_took(one: AnsweringListener, during: str) -> str:
+    """How long the slowest requests of a listener took, and from when on by its clock.
+
+    A client's clock begins when a request is due: beside it nobody should take one for the other.
+    """
+    took = units.percentile_in_words(one.p95_s)
+    if one.read >= FEWEST_FOR_P95:
+        took = f"{units.text(one.p95_s, 's')} or longer"
+    begins = _CLOCK_BEGINS.get(one.kind, _ARRIVAL).format("its" if one.read == 1 else "their")
+    return f"{_slowest(one, during)} took {took}, counted from {begins}"
+
+
+def _slowest(one: AnsweringListener, during: str) -> str:
     """The subject of a sentence about the slowest requests of a listener, of those it read.
 
     How long those take that have not ended is not known yet.

@@ -14,7 +14,7 @@ from servescope.findings.moment import (
     FEWEST_FOR_P95,
     SERVER_ERRORS_CLASS,
     max_of,
-    slowest,
+    slowest_took,
 )
 from servescope.findings.thresholds import severity
 from servescope.records.load import RunState
@@ -112,10 +112,7 @@ def _slow(one: SpanListenerEvidence, during: str) -> Finding | None:
     state = severity(thresholds.LATENCY, one.p95_s)
     if state not in {Severity.WARN, Severity.BAD}:
         return None
-    took = units.percentile_in_words(one.p95_s)
-    if one.read >= FEWEST_FOR_P95:
-        took = f"{units.text(one.p95_s, 's')} or longer"
-    told = f"{slowest(one, during)} took {took}"
+    told = slowest_took(one, during)
     figures = [Figure("p95", one.p95_s, "s"), Figure("requests read", one.read, "{request}")]
     stage = _longest_stage(one)
     if stage:

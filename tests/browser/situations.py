@@ -607,7 +607,8 @@ def _saturated(subject: str, whose: str = "") -> dict[str, dict[str, Said]]:
         "warn bad",
         rf"^(?:Requests to listener {subject} that ended in this span waited (?P<wait>{DURATION}) "
         rf"on average for a request thread|[\w ]+ requests to listener {subject} that ended in "
-        rf"this span took {DURATION}(?: or longer)?\. On average those that ended spent "
+        rf"this span took {DURATION}(?: or longer)?, counted from their arrival in the kernel\. "
+        r"On average those that ended spent "
         rf"(?P<part>{DURATION}) of their {DURATION} waiting for a request thread); "
         r"at most (?P<most>\d+) waited at once\.$",
         lambda facts, most, wait=None, part=None: (
@@ -633,7 +634,7 @@ def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
             "slow": Said(
                 "warn",
                 rf"^{slowest} to listener {subject} that ended in the last 5 s took "
-                rf"(?P<took>{DURATION}), counted from their arrival in the kernel\.$",
+                rf"(?P<took>{DURATION}), counted from (?:its|their) arrival in the kernel\.$",
                 agrees,
             )
         },
@@ -643,7 +644,8 @@ def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
                 "warn",
                 rf"^(?:{slowest}|(?:5 of 100|At least half of the) requests) to listener {subject} "
                 r"that ended in this span "
-                rf"took (?P<took>{DURATION})(?: or longer)?\. (?:On average those that ended|It) "
+                rf"took (?P<took>{DURATION})(?: or longer)?, counted from (?:its|their) arrival in "
+                r"the kernel\. (?:On average those that ended|It) "
                 rf"spent (?P<part>{DURATION}) of (?:their|its) (?P<mean>{DURATION}) {stage}",
                 lambda facts, took, part, mean, **_number: (
                     took >= 0.9 * facts["slowest_s"] and 0.5 * mean <= part <= mean
@@ -844,7 +846,8 @@ SITUATIONS = (
                     r"^(?:Requests to listener blocked that ended in this span waited "
                     rf"(?P<wait>{DURATION}) on average in the kernel before the server read them|"
                     r"[\w ]+ requests? to listener blocked that ended in this span took "
-                    rf"{DURATION}(?: or longer)?\. (?:On average those that ended|It) spent "
+                    rf"{DURATION}(?: or longer)?, counted from (?:its|their) arrival in the "
+                    r"kernel\. (?:On average those that ended|It) spent "
                     rf"(?P<part>{DURATION}) of (?:their|its) {DURATION} waiting in the kernel "
                     r"for the server to read)\.$",
                     lambda facts, wait=None, part=None: (

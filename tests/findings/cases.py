@@ -544,7 +544,10 @@ MOMENTS: Final = {
         {
             "slow": (
                 "warn",
-                "The one request to listener wsgi that ended in the last 5 s took 2 s, counted",
+                (
+                    "The one request to listener wsgi that ended in the last 5 s took 2 s, counted "
+                    "from its arrival in the kernel."
+                ),
             )
         },
     ),
@@ -826,8 +829,9 @@ SPANS: Final = {
             "span-slow": (
                 "warn",
                 (
-                    "that ended in this span took 1.4 s or longer. On average those that ended "
-                    "spent 1.2 s of their 1.2 s in the app until the response head was ready."
+                    "that ended in this span took 1.4 s or longer, counted from their arrival in "
+                    "the kernel. On average those that ended spent 1.2 s of their 1.2 s in the "
+                    "app until the response head was ready."
                 ),
             )
         },
@@ -846,7 +850,10 @@ SPANS: Final = {
         {
             "span-slow": (
                 "warn",
-                "The one request to listener wsgi that ended in this span took 2 s. It spent 1.2 s",
+                (
+                    "The one request to listener wsgi that ended in this span took 2 s, counted "
+                    "from its arrival in the kernel. It spent 1.2 s"
+                ),
             )
         },
     ),
@@ -856,7 +863,7 @@ SPANS: Final = {
     ),
     "a span: no stage is most of it": Case(
         span(replace(SLOW_APP, stages_s={"app": 0.4, "body": 0.4, "write": 0.4})),
-        {"span-slow": ("warn", "that ended in this span took 1.4 s or longer.")},
+        {"span-slow": ("warn", "took 1.4 s or longer, counted from their arrival in the kernel.")},
     ),
     "a span: requests waited for a thread": Case(
         span(replace(QUICK, stages_s={"queue": 0.4, "app": 0.2}, queued_requests=80.0)),
@@ -892,8 +899,9 @@ SPANS: Final = {
                 "bad",
                 (
                     "5 of 100 requests to listener wsgi that were read and ended in this span took "
-                    "1.4 s or longer. On average those that were read spent 39.4 s of their 39.6 s "
-                    "waiting for a request thread; at most 4,090 waited at once."
+                    "1.4 s or longer, counted from their arrival in the kernel. On average those "
+                    "that were read spent 39.4 s of their 39.6 s waiting for a request "
+                    "thread; at most 4,090 waited at once."
                 ),
             ),
         },
@@ -903,7 +911,10 @@ SPANS: Final = {
         {
             "span-kernel-wait": (
                 "bad",
-                "took 12 s or longer. On average those that ended spent 1.3 s of their 1.4 s wait",
+                (
+                    "took 12 s or longer, counted from their arrival in the kernel. On average "
+                    "those that ended spent 1.3 s of their 1.4 s wait"
+                ),
             )
         },
     ),
@@ -1011,6 +1022,18 @@ SPANS: Final = {
     "a span: one request was read, and it was slow": Case(
         span(replace(SLOW_APP, requests=11, unread=10)),
         {"span-slow": ("warn", "The one request to listener wsgi that was read and ended in this")},
+    ),
+    "a span: an app under another server was slow": Case(
+        span(replace(SLOW_APP, name="shop", kind=ServerKind.APP)),
+        {
+            "span-slow": (
+                "warn",
+                (
+                    "requests to app shop that ended in this span took 1.4 s or longer, counted "
+                    "from the call of the app. On average"
+                ),
+            )
+        },
     ),
     "a span: one listener was slow, the other not": Case(
         span(replace(QUICK, name="asgi"), SLOW_APP),
