@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.figures import units
+from servescope.figures.shares import share_text
 from servescope.load.report import FROM_DUE, OF_SUCCESS, TELLING_ERRORS, latency_of
 from servescope.records.scenarios import (
     Constant,
@@ -93,7 +94,7 @@ def answers_text(result: Mapping[str, Any]) -> str:
     which = next(iter(refused)) if len(refused) == 1 else " or ".join(classes)
     if number == answers:
         return f"{told}, {'all ' if number > 1 else ''}{which}"
-    return f"{told}, {units.text(number / answers, '1')} of them {which}"
+    return f"{told}, {share_text(number / answers)} of them {which}"
 
 
 def _timed_out(result: Mapping[str, Any]) -> int:

@@ -34,6 +34,11 @@ def share_texts(shares: Sequence[float]) -> list[str]:
     return units.column([_text(*one) for one in zip(shares, tenths, strict=True)])
 
 
+def share_text(share: float) -> str:
+    """One share as it reads among the others of its whole, see `share_texts`."""
+    return share_texts([share, 1 - share])[0]
+
+
 def _text(share: float, tenths: int) -> str:
     if share > 0 and not tenths:
         return "< 0.1 %"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
+from servescope.figures.shares import share_text
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
@@ -252,7 +253,7 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         severity(thresholds.FAILED_REQUESTS, ratio),
         "requests-failed",
         f"{run.failures:,} of {counted(run.ended, 'request')} to {run.target}{of_ended} "
-        f"({units.text_in_words(ratio, '1')}) failed{_so_far(run)}: "
+        f"({units.in_words(share_text(ratio))}) failed{_so_far(run)}: "
         f"{', '.join(parts)}.{bound}",
         Figure("failed", run.failures, "{request}"),
         Figure("ended" if run.awaited else "due", run.ended, "{request}"),
@@ -353,7 +354,7 @@ def _rate(run: RunEvidence) -> Iterator[Finding]:
     asked = units.text(run.rate_asked, "{request}/s")
     share = run.server_errors / run.answered if run.answered else 0.0
     errors = (
-        f"; {units.text_in_words(share, '1')} of its answers were server errors" if share else ""
+        f"; {units.in_words(share_text(share))} of its answers were server errors" if share else ""
     )
     yield _finding(
         run,

@@ -437,7 +437,7 @@ def test_a_result_shows_both_p99_and_its_findings():
     assert "900 ms" in shown
     assert "5 ms" in shown
     assert "≥ 950 ms" in shown, "one timed out: from its latency on a figure is a lower bound"
-    assert "3 of 6,000 requests to listener wsgi (0.05 %) failed" in shown
+    assert "3 of 6,000 requests to listener wsgi (0.1 %) failed" in shown
     assert "counted from the actual send it would read 5 ms" in shown
     assert "connection cut off: 2, timed out: 1" in shown
     assert "200: 5,990, 500: 7" in shown

@@ -7,6 +7,7 @@ import pytest
 from dash import html
 
 from components import client_phases, load_run, one_run, run_comparison, run_links, run_table
+from servescope.findings import findings, gathering
 from servescope.histogram import count
 from servescope.load.report import LagSummary, LatencySummary, Phase, Result
 from servescope.queries.client_phases import PHASES
@@ -89,7 +90,7 @@ def test_percentiles_that_are_mostly_of_errors_say_so_and_stand_beside_those_wit
     }
     shown = texts(one_run.percentiles_table(replace(RUN, result=told), None))
     at = shown.index("p50")
-    assert shown[0].startswith("The client timed 97 answers, 93 % of them 503, and gave up on 3 ")
+    assert shown[0].startswith("The client timed 97 answers, 92.8 % of them 503, and gave up on 3 ")
     assert shown[at - 5 : at + 6] == [
         *("Client, from due", "Status < 400", "Errors", "Client, from send", "Server"),
         *("p50", "50 ms", "900 ms", "1.5 ms", "40 ms", "—"),
@@ -116,7 +117,7 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     beyond = texts(one_run.percentiles_table(RUN, slow))
     assert beyond[beyond.index("max") + 3] == "≥ 64.0 s"
     assert shown[0] == (
-        "The client timed 97 answers, 7.22 % of them 4xx or 5xx, and gave up on 3 requests after "
+        "The client timed 97 answers, 7.2 % of them 4xx or 5xx, and gave up on 3 requests after "
         "10 s, which count as that long from the moment they were due; the server timed 105 in the "
         "same seconds, whoever sent them."
     )
@@ -189,6 +190,24 @@ def test_errors_by_kind_and_examples_where_there_are_some():
     ]
 
 
+@pytest.mark.parametrize(
+    ("timed_out", "share", "in_words"),
+    [
+        (583, "58.3 %", "58.3 %"),
+        (1_000, "100 %", "100 %"),
+        (999, "99.9 %", "99.9 %"),
+        (96, "9.6 %", "9.6 %"),
+    ],
+)
+def test_a_share_of_failed_requests_is_one_figure_on_the_page(timed_out, share, in_words):
+    progress = {"sent": 1_000, "in_flight": 0, "answered": 1_000 - timed_out}
+    progress |= {"failed": {"timed_out": timed_out}, "statuses": {"200": 1_000 - timed_out}}
+    run = replace(RUN, state=RunState.RUNNING, result={}, progress=progress, ended_s=None)
+    assert texts(one_run.errors_table(run))[-1] == share
+    told = {one.code: one.sentence for one in findings(gathering.run_of(run))}
+    assert f"({in_words}) failed so far" in told["requests-failed"]
+
+
 def test_a_run_that_never_began_says_so_everywhere():
     never = replace(RUN, state=RunState.FAILED, started_s=None, result={}, environment=None)
     said = " ".join(texts(html.Div(one_run.outcome(never))))
@@ -231,7 +250,7 @@ def test_the_phases_of_a_run_stand_with_their_meaning_and_their_share():
         ],
     }
     shown = texts(client_phases.phases_table(replace(RUN, result=told)))
-    assert shown[0] == "Of 97 answers, 7.22 % of them 4xx or 5xx."
+    assert shown[0] == "Of 97 answers, 7.2 % of them 4xx or 5xx."
     at = shown.index("wait")
     assert shown[at + 1] == PHASES["wait"]
     assert shown[at + 2 : at + 5] == ["10", "99 %", "9.9 ms"]
@@ -285,7 +304,7 @@ def test_answers_that_a_verdict_counts_as_failed_stand_beside_those_without_an_a
     at = shown.index("failed")
     assert shown[at : at + 3] == ["failed", "3", "—"]
     assert shown[0] == (
-        "Run 12: 97 answers, 7.22 % of them 4xx or 5xx, and 3 requests that timed out."
+        "Run 12: 97 answers, 7.2 % of them 4xx or 5xx, and 3 requests that timed out."
     )
 
 

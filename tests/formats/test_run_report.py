@@ -92,7 +92,7 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     told = result()
     for figure in ("p50", "p90", "p95", "p99", "p99_9", "max", "mean"):
         assert units.text(told["latency_ms"][figure] / 1e3, "s") in text
-    assert "10 of 10,800 requests to listener wsgi (0.093 %) failed" in text
+    assert "10 of 10,800 requests to listener wsgi (0.1 %) failed" in text
     assert "connection refused: 4, connection cut off: 6" in text
     assert "Phases of a request at the client" in text
     assert f"wait: {PHASES['wait']}" in text
