@@ -295,7 +295,7 @@ def _over_time(data: RunData) -> list[str]:
     plots = [
         (
             "Requests per second",
-            "Finished and failed at the generator; answered by the server of the run, to whomever.",
+            "Finished and failed at the generator; answered by the run's server, to all clients.",
             line_plot(series.rates, begin_s, what="Requests per second over time"),
         ),
         (
