@@ -146,7 +146,7 @@ CARDS: Final = (
     (
         "queue",
         "Accept queue",
-        f"The deepest accept queue of our ports in the last 5 seconds. {OF_SPAN}",
+        f"The most that waited in the last 5 seconds, in the fullest accept queue. {OF_SPAN}",
     ),
     (
         "cpu",
@@ -361,8 +361,9 @@ def _queue_note(depth: float | None, filled: float | None, of_window: str) -> st
     """Of when the depth is, and how much of the backlog it fills, where there is one."""
     if depth is None:
         return f"no port measured in {of_window}"
-    deepest = f"deepest in {of_window}"
-    return deepest if filled is None else f"{deepest}; {units.text(filled, '1')} of backlog"
+    if filled is None:
+        return f"deepest in {of_window}"
+    return f"fullest in {of_window}; {units.text(filled, '1')} of backlog"
 
 
 def _cpu_note(host: HostEvidence, of_window: str) -> str:

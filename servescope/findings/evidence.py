@@ -132,7 +132,7 @@ class TotalsEvidence:
     p99_s: float | None = None
     open_connections: float | None = None  # in the newest second
     left_connections: float | None = None  # of these closed by their clients
-    accept_queue_depth: float | None = None  # the deepest of all ports
+    accept_queue_depth: float | None = None  # of the port whose queue was the fullest
     accept_backlog: float | None = None  # of that port
     unanswered: int = 0  # of the requests, whose connection was closed before an answer
     answers_to_nobody: int = 0  # of those answered, whose clients had gone

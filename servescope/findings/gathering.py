@@ -372,7 +372,7 @@ def _totals(
         None if math.isnan(value) else value
         for value in supported_quantiles(all_buckets, (0.5, 0.95, 0.99)).tolist()
     )
-    deepest = max(depths, key=lambda port: depths[port], default="")
+    fullest = max(depths, key=lambda port: _fullness(depths[port], backlogs.get(port)), default="")
     opened = context.store.aggregate(span.query(catalog.OPEN_CONNECTIONS), Aggregation.AVG)
     left = context.store.aggregate(span.query(catalog.LEFT_CONNECTIONS), Aggregation.AVG)
     return TotalsEvidence(
@@ -384,10 +384,15 @@ def _totals(
         p99,
         _reading(opened.values, is_mean=span.fixed),
         _reading(left.values, is_mean=span.fixed),
-        depths.get(deepest),
-        backlogs.get(deepest),
+        depths.get(fullest),
+        backlogs.get(fullest),
         sum(one.unanswered for one in answers.values()),
     )
+
+
+def _fullness(depth: float, backlog: float | None) -> tuple[float, float]:
+    """What queues are compared by: ports share no room, so a short one may be the fuller."""
+    return (depth / backlog if backlog else 0.0, depth)
 
 
 def _reading(rows: NDArray[np.float64], *, is_mean: bool) -> float | None:

@@ -193,11 +193,11 @@ def test_open_connections_are_those_of_the_newest_second_not_a_mean(context):
     assert moment(context).totals.open_connections == 18
 
 
-def test_the_deepest_accept_queue_comes_with_its_own_backlog(context):
+def test_the_fullest_accept_queue_comes_with_its_own_backlog(context):
     write(
         context,
         POOL,
-        gauges=gauge(catalog.ACCEPT_QUEUE_DEPTH, 3.0, port="8000")
+        gauges=gauge(catalog.ACCEPT_QUEUE_DEPTH, 20.0, port="8000")
         | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 128.0, port="8000")
         | gauge(catalog.ACCEPT_QUEUE_DEPTH, 9.0, port="8001")
         | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 16.0, port="8001"),

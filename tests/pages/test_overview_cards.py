@@ -94,7 +94,7 @@ def test_they_say_of_when_the_figures_of_host_and_queue_are(notes):
         HostEvidence(0.5, memory_utilization=0.1, load_average=6.41),
     )
     assert (said.queue, said.cpu) == (
-        "deepest in 40 s; 25 % of backlog",
+        "fullest in 40 s; 25 % of backlog",
         "mean of 40 s; load average 6.41",
     )
     limited = notes(
@@ -110,7 +110,7 @@ def test_they_say_of_when_the_figures_of_host_and_queue_are(notes):
 
 
 def test_no_line_of_a_note_ends_between_a_number_and_its_unit():
-    note = stat("one", 1.0, "1", note="deepest in 5 s; 0 % of backlog, 2 min 40 s of 163 seconds")
+    note = stat("one", 1.0, "1", note="fullest in 5 s; 0 % of backlog, 2 min 40 s of 163 seconds")
     kept = ("5\N{NO-BREAK SPACE}s;", "0\N{NO-BREAK SPACE}%", "2\N{NO-BREAK SPACE}min")
     assert all(one in note["one-note"]["children"] for one in kept)
     assert "163 seconds" in note["one-note"]["children"]
@@ -157,9 +157,9 @@ def test_no_line_of_a_note_ends_between_a_number_and_its_unit():
         ),
         (
             ListenerEvidence("wsgi", accept_queue_depth=9, accept_backlog=10),
-            TotalsEvidence(0, 0, 0, accept_queue_depth=20, accept_backlog=100),
+            TotalsEvidence(0, 0, 0, accept_queue_depth=9, accept_backlog=10),
             {"queue": "bad"},
-            {"queue": "bad"},  # the deepest one is of another port, and has room
+            {"queue": "bad"},
         ),
         (
             ListenerEvidence("wsgi", state=ListenerState.STOPPED),
