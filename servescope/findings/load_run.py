@@ -430,11 +430,13 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
     if run.p99_s < DIFFERENT * run.naive_p99_s or waited_s <= own_s:
         return
     naive = units.Duration(run.naive_p99_s, run.is_naive_p99_bound).text
+    # Where a connection was to be had at once, it was the connecting that took so long.
+    waited = "to be connected" if run.blocked == 0 else "for a connection"
     yield _finding(
         run,
         Severity.WARN,
         "waited-to-be-sent",
-        f"Requests to {run.target} waited for a free connection for so long that p99 is "
+        f"Requests to {run.target} waited {waited} for so long that p99 is "
         f"{_told_p99(run)} from the moment a request was due; counted from the actual send it "
         f"would read {units.in_words(naive)}.",
         *figures,

@@ -1260,7 +1260,11 @@ RUNS: Final = {
     ),
     "requests waited to be sent": Case(
         run(p99_s=2.4, naive_p99_s=0.3, lag_p99_s=0.0004),
-        {"waited-to-be-sent": ("warn", "p99 is 2.4 s from the moment a request was due")},
+        {"waited-to-be-sent": ("warn", "for a connection for so long that p99 is 2.4 s from the")},
+    ),
+    "connecting took long, and no request waited for a free connection": Case(
+        run(p99_s=2.4, naive_p99_s=0.3, lag_p99_s=0.0004, blocked=0),
+        {"waited-to-be-sent": ("warn", "waited to be connected for so long that p99 is 2.4 s")},
     ),
     "requests waited to be sent, and the generator was late": Case(
         run(p99_s=2.4, naive_p99_s=0.3, lag_p99_s=0.3),
