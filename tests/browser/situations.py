@@ -43,7 +43,7 @@ WITHIN_S = 60
 
 BODY = b"0123456789"
 SLOW_CLIENT_S = 1.2
-PATIENCE_S = 0.3
+PATIENCE_S = 0.1
 
 HOST = frozenset({"cpu", "core", "memory", "container-cpu", "container-memory", "generator-late"})
 """Findings about the machine, which may come and go beside whatever is made here. The generator is
@@ -377,11 +377,11 @@ def blocked_loop(place: Place) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def given_up(place: Place) -> Iterator[dict[str, Any]]:
-    """Clients that leave before an app which blocks its event loop comes to their requests."""
+    """A client that leaves while an app blocks its event loop, each time."""
     model = ConcurrencyModel.ASYNCIO
     with (
         place.listener("given", LOOP_APP, model=model) as port,
-        Clients(port, "/block?ms=250", 4, pause_s=0.2, exchange=give_up),
+        Clients(port, "/block?ms=250", pause_s=0.2, exchange=give_up),
     ):
         yield {"most": 6 / 0.25}
 
