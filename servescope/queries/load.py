@@ -14,6 +14,8 @@ from servescope.queries.traffic import LISTENER, REQUESTS_PER_S, answered, names
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from servescope.control import Control
@@ -131,7 +133,12 @@ def latencies(
         (percentiles(context, span, _P99, target, one, step, timeouts_s), *forms)
         for one, forms in _CLIENT_CLOCKS.items()
     ]
-    found += [_inside(context, span, step, one, is_alone=of_run is not None) for one in servers]
+    if of_run is None:
+        found += _inside_while_loaded(context, span, step, servers)
+    else:
+        found += [
+            (percentiles(context, span, _P99, one, step=step), *_inside_of(one)) for one in servers
+        ]
     is_drawn = [bool(np.isfinite(lines.values).any()) for lines, _, _ in found]
     if not servers and not any(is_drawn):
         nothing = replace(found[0][0], values=np.full_like(found[0][0].values, np.nan))
@@ -145,15 +152,17 @@ def latencies(
     )
 
 
-def _inside(
-    context: QueryContext, span: Span, step: int, server: str, *, is_alone: bool
-) -> tuple[Lines, str, str]:
-    """The p99 of a server in the steps in which it was loaded, and the forms of its name."""
-    lines = percentiles(context, span, _P99, server, step=step)
-    if not is_alone:
-        is_loaded = _is_loaded(context, span.in_steps_of(step), server, lines.times)
-        lines = replace(lines, values=np.where(is_loaded, lines.values, np.nan))
-    return lines, *_inside_of(server)
+def _inside_while_loaded(
+    context: QueryContext, span: Span, step: int, servers: Sequence[str]
+) -> Iterator[tuple[Lines, str, str]]:
+    """The p99 of each server in the steps in which it was loaded, and the forms of its name."""
+    in_steps = span.in_steps_of(step)
+    sent, runs_of_span = _sent_by_server(context, in_steps), _standing_in(context, in_steps)
+    for server in servers:
+        lines = percentiles(context, span, _P99, server, step=step)
+        of_server = [run for run in runs_of_span if run.plan.listener == server]
+        is_loaded = _is_loaded(sent.get((server,)), of_server, lines.times, in_steps.step)
+        yield replace(lines, values=np.where(is_loaded, lines.values, np.nan)), *_inside_of(server)
 
 
 def _inside_of(server: str) -> tuple[str, str]:
@@ -182,18 +191,23 @@ def _standing_in(context: QueryContext, span: Span) -> list[LoadRun]:
 
 
 def _is_loaded(
-    context: QueryContext, span: Span, server: str, times: NDArray[np.int64]
+    counts: NDArray[np.float64] | None,
+    runs_of_server: Sequence[LoadRun],
+    times: NDArray[np.int64],
+    step: int,
 ) -> NDArray[np.bool_]:
     """In which steps (T,) load was sent to a server: a run went on, or its requests ended.
 
-    A step depends on itself alone: what a poll adds to a graph is what the whole graph would have.
+    `counts` (T,) are those requests. A step depends on itself alone: what a poll adds to a graph is
+    what the whole graph would have.
     """
-    counts = _sent_by_server(context, span).get((server,), np.zeros(times.size))
-    is_loaded = np.nan_to_num(counts) > 0 if counts.size == times.size else np.zeros(times.size) > 0
-    for run in _standing_in(context, span):
-        if run.plan.listener == server and run.started_s is not None:
+    is_loaded = np.zeros(times.size, dtype=bool)
+    if counts is not None and counts.size == times.size:
+        is_loaded |= np.nan_to_num(counts) > 0
+    for run in runs_of_server:
+        if run.started_s is not None:
             ended_s = np.inf if run.ended_s is None else run.ended_s
-            is_loaded |= (times + span.step > run.started_s) & (times < ended_s)
+            is_loaded |= (times + step > run.started_s) & (times < ended_s)
     return is_loaded
 
 
