@@ -85,7 +85,7 @@ def residual_table(
 
 
 def _rest(rest_s: float | None, *, is_bound: bool) -> Cell | Duration:
-    """What is unexplained of a figure; words wrap, where figures do not."""
+    """The cell for the unexplained part of a figure; words may wrap, figures may not."""
     told = unexplained(rest_s, is_bound=is_bound)
     return html.Span(told, className="in-words") if isinstance(told, str) else told
 

@@ -63,7 +63,7 @@ class CollectorStatus:
 
 
 class _Drained(NamedTuple):
-    """What is new in the rings, by the second in which it happened, and how far each was read."""
+    """New data from the rings, grouped by second, and how far each ring was read."""
 
     seconds: dict[int, Second]
     cursors: dict[str, int]

@@ -391,7 +391,7 @@ def _totals(
 
 
 def _fullness(depth: float, backlog: float | None) -> tuple[float, float]:
-    """What queues are compared by: ports share no room, so a short one may be the fuller."""
+    """Sort key of an accept queue: its share of the backlog, then its depth."""
     return (depth / backlog if backlog else 0.0, depth)
 
 

@@ -25,7 +25,7 @@ SECONDS = 20
 MODEL = ConcurrencyModel.SEQUENTIAL
 CONTENDER = NAME.format(MODEL)
 PORT, CONTENDER_PORT = 1, 2
-"""Ports on which nobody listens: what does is told of on the page Ports."""
+"""Nobody listens on these ports; the page Ports would show whoever does."""
 VIEW = View(fixed=(START, START + SECONDS))
 PAGES = live_pages()
 ELSEWHERE = [page for page in PAGES if page.path != "/servers"]
