@@ -108,10 +108,16 @@ def asgi_route(scope: Mapping[str, Any], status: int) -> str:
     if told:
         return str(told)
     if "endpoint" in scope or "route" in scope or "path_params" in scope:
-        found = _matched_route(scope)
-    else:
-        found = _unrouted(scope, status)
-    return found or _fold_text(scope["path"])
+        return _matched_route(scope) or _fold_text(scope["path"])
+    # The app has chosen no route. A router that was asked has found nothing, whatever came of it:
+    # 404, the redirect to a path with a slash, a page for all the rest.
+    if (
+        status in _NO_ROUTE_STATUSES
+        or "router" in scope
+        or ("app" in scope and _needs_no_path(scope, status))
+    ):
+        return _scope_mount(scope) + UNMATCHED
+    return _fold_text(scope["path"])
 
 
 def _matched_route(scope: Mapping[str, Any]) -> str:
@@ -158,17 +164,13 @@ def _effective_route(scope: Mapping[str, Any]) -> Any:
     return getattr(context, "starlette_route", None) or context
 
 
-def _unrouted(scope: Mapping[str, Any], status: int) -> str:
-    """The route of a request for which the app has chosen none; empty when the path must do.
+def _needs_no_path(scope: Mapping[str, Any], status: int) -> bool:
+    """Whether the answer of a middleware before a router tells no path from another.
 
-    A router that was asked has found nothing, whatever came of it: 404, the redirect to a path with
-    a slash, a page for all the rest. Before a router (`app` is there, `router` is not) a middleware
-    has answered: what it refuses, redirects or says to a preflight needs no route for each path.
+    What it refuses, redirects or says to a preflight needs no route for each path. `app` is in the
+    scope then, `router` is not.
     """
-    is_refused = status >= _FIRST_REDIRECT or scope.get("method") == "OPTIONS"
-    if status in _NO_ROUTE_STATUSES or "router" in scope or ("app" in scope and is_refused):
-        return _scope_mount(scope) + UNMATCHED
-    return ""
+    return status >= _FIRST_REDIRECT or scope.get("method") == "OPTIONS"
 
 
 def _scope_mount(scope: Mapping[str, Any], template: str = "") -> str:
