@@ -91,22 +91,27 @@ class Waiter(Protocol):
         """Let the waiting coroutine go on."""
 
 
-class Channel(ResponseSink, Protocol):
-    """The interface of the model to a call beside a way out: waiting, in both directions.
+class Output(Protocol):
+    """The bytes of a channel that its client has not taken yet."""
 
-    `send` never waits: it keeps what the client does not take, and `is_congested` says that this
-    has become much.
-    """
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the app should wait before it sends more."""
+    is_congested: bool  # they are many: the app should wait before it sends more
 
     def make_waiter(self) -> Waiter:
         """A new waiter."""
 
     async def drain(self) -> None:
         """Wait while congested. Raises ClientDisconnectedError when the client leaves instead."""
+
+
+class Channel(ResponseSink, Protocol):
+    """The interface of the model to a call beside a way out: waiting, in both directions.
+
+    `send` never waits: `output` keeps what the client does not take.
+    """
+
+    @property
+    def output(self) -> Output:
+        """The bytes that were given to `send` and are still here."""
 
     def want_data(self) -> None:
         """The app waits for bytes of the client: read on, and send a 100 that is still due."""

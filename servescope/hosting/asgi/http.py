@@ -171,7 +171,7 @@ class HttpCall:
 
     def _opened_inbox(self) -> Inbox:
         if self._inbox is None:
-            waiters = Waiters(self._channel.make_waiter)
+            waiters = Waiters(self._channel.output.make_waiter)
             self._inbox = Inbox(waiters, is_complete=not self.awaits_body)
         return self._inbox
 
@@ -259,7 +259,7 @@ class HttpCall:
             if exchange.status:  # it broke while it was sent: the app may not begin anew
                 self.state = _CUT_OFF
             raise
-        if self._inbox is not None or self._channel.is_congested:
+        if self._inbox is not None or self._channel.output.is_congested:
             return self._after_part()
         return DONE
 
@@ -279,11 +279,11 @@ class HttpCall:
     def _after_part(self) -> Coroutine[Any, Any, None]:
         if self.state is _ENDED and self._inbox is not None:
             self._inbox.waiters.wake()  # with `http.disconnect`
-        return self._drain() if self._channel.is_congested else DONE
+        return self._drain() if self._channel.output.is_congested else DONE
 
     async def _drain(self) -> None:
         try:
-            await self._channel.drain()
+            await self._channel.output.drain()
         except ClientDisconnectedError:
             self._opened_inbox().is_aware = True
             raise

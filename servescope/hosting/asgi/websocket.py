@@ -119,7 +119,7 @@ class WebSocketCall:
         self._is_aware = False  # the app knows of that
         self._was_cancelled = False  # because it could not know
         self._awaits_pong = False
-        self._waiters = Waiters(channel.make_waiter)
+        self._waiters = Waiters(channel.output.make_waiter)
 
     # Called by the model.
 
@@ -301,11 +301,11 @@ class WebSocketCall:
             awaitable = denial.send({**message, "type": kind.removeprefix("websocket.")})
             self._denial = denial  # now that it has taken the head
             return awaitable
-        return self._drain() if self._channel.is_congested else DONE
+        return self._drain() if self._channel.output.is_congested else DONE
 
     async def _drain(self) -> None:
         try:
-            await self._channel.drain()
+            await self._channel.output.drain()
         except ClientDisconnectedError:
             self._is_aware = True
             raise

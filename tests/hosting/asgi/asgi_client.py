@@ -58,6 +58,7 @@ class HandChannel:
         self.now_ns = itertools.count(1).__next__
         self.make_waiter = HandWaiter
         self.drained = Waiters(HandWaiter)
+        self.output = self
 
     def date(self, now_ns: int) -> tuple[bytes, int]:
         return b"Sun, 06 Nov 1994 08:49:37 GMT", now_ns + 1

@@ -29,9 +29,7 @@ from servescope.wire.websocket_handshake import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Coroutine, Iterable
-    from typing import Any
+    from collections.abc import Iterable
 
     from servescope.hosting.asgi.host import AsgiHost, Channel, Receive, Send
     from servescope.hosting.conversation import Need
@@ -65,15 +63,15 @@ class AsgiHandler:
         "_ended_ns",
         "_host",
         "_is_driving",
-        "_output",
         "_session",
         "date",
         "now_ns",
+        "output",
     )
 
     def __init__(self, connection: LoopConnection, host: AsgiHost, driver: CoroutineDriver) -> None:
         self._connection = connection
-        self._output = connection.output
+        self.output = connection.output
         self._batch = connection.owner.batch
         self._host = host
         self._driver = driver
@@ -103,7 +101,7 @@ class AsgiHandler:
                 connection.conversation.run(self)
         finally:
             self._is_driving = False
-        if self._output.held:
+        if self.output.held:
             return None  # `write_held` goes on
         if exchange.is_recorded and connection.phase is _RUNNING:
             self._call = None  # the usual: the response is out
@@ -160,7 +158,7 @@ class AsgiHandler:
         connection = self._connection
         if connection.phase is not _RUNNING:
             return None
-        exchange, output = self._exchange, self._output
+        exchange, output = self._exchange, self.output
         if output.held or (not exchange.aborted and (output.pending or not exchange.is_ended)):
             return None
         if not exchange.is_recorded:
@@ -183,7 +181,7 @@ class AsgiHandler:
         """Send a part of the response, or keep it."""
         connection = self._connection
         exchange = connection.conversation.exchange or self._exchange
-        output = self._output
+        output = self.output
         if last or not exchange.bytes_sent:
             self._note_who_has_gone(exchange)
         if (
@@ -211,7 +209,7 @@ class AsgiHandler:
 
     def write_held(self) -> None:
         """See Writer."""
-        connection, output = self._connection, self._output
+        connection, output = self._connection, self.output
         data, output.held = output.held, b""
         if not data:  # the connection was closed
             return
@@ -236,19 +234,6 @@ class AsgiHandler:
         """Send frames of the WebSocket, which has begun."""
         if self._session is not None:
             self._session.send_frames(data)
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the client is far behind."""
-        return self._output.is_congested
-
-    def make_waiter(self) -> asyncio.Future[None]:
-        """A new waiter."""
-        return self._output.make_waiter()
-
-    def drain(self) -> Coroutine[Any, Any, None]:
-        """Wait while the client is far behind."""
-        return self._output.drain()
 
     def want_data(self) -> None:
         """The app waits for the client."""
@@ -306,7 +291,7 @@ class AsgiHandler:
         """Send more of the response."""
         exchange = self._exchange
         try:
-            is_out = self._output.flush(exchange)
+            is_out = self.output.flush(exchange)
         except ClientGoneError:
             self._connection.close()
             return
@@ -324,9 +309,9 @@ class AsgiHandler:
 
     def on_deadline(self) -> None:
         """See to a client that stalls, has ended its side, or does not send its body."""
-        if self._output.held:
+        if self.output.held:
             return  # it leaves in this turn
-        if self._output.pending:
+        if self.output.pending:
             self._connection.close(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
         elif self._ended_ns:
             self._expire_end()

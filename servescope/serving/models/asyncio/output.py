@@ -63,7 +63,7 @@ class OutputBuffer:
         self._is_closed = False
         self.pending = bytearray()
         self.deadline_ns = 0  # of the client's next sign of taking something, while pending
-        self.is_congested = False  # the client is far behind (see Channel)
+        self.is_congested = False  # the client is far behind (see Output)
         self.held = b""  # a whole response that was not offered to the client yet (see WriteBatch)
 
     def send(self, exchange: Exchange, data: bytes) -> bool:
@@ -134,11 +134,11 @@ class OutputBuffer:
         self.deadline_ns = min(self.deadline_ns, now_ns() + timeout_ns)
 
     def make_waiter(self) -> asyncio.Future[None]:
-        """A new waiter (see Channel)."""
+        """A new waiter (see Output)."""
         return self._loop.create_future()
 
     async def drain(self) -> None:
-        """Wait until little is pending. Raises ClientDisconnectedError (see Channel)."""
+        """Wait until little is pending. Raises ClientDisconnectedError (see Output)."""
         while len(self.pending) > LOW_WATER and not self._is_closed:
             if self._drained is None:
                 self._drained = Waiters(self.make_waiter)
