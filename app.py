@@ -46,6 +46,10 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 EXIT_S: Final = 2.0
 """How long what a hosted app left behind may hold up the end; see `servescope.bounded_exit`."""
 
+LOOK_S: Final = 0.5
+"""How often the main thread looks for a signal. The kernel may give one to any thread (signal(7)),
+and its handler runs once the main thread does, which nothing wakes then."""
+
 
 def create_app(settings: Settings | None = None) -> dash.Dash:
     """Build the dashboard. Raises ServescopeError when settings or data folder are unusable."""
@@ -147,7 +151,8 @@ def _serve(flask: Flask, runtime: Runtime) -> None:
     runtime.start()
     served = start_dashboard_server(flask, listening)
     _say_where(runtime.settings, port)
-    asked_to_stop.wait()
+    while not asked_to_stop.wait(LOOK_S):
+        pass
     served.stop()
 
 

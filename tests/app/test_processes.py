@@ -1,10 +1,12 @@
 """Starts and ends: each way to run Servescope leaves no process and no bound port behind."""
 
+import ctypes
 import os
 import signal
 import socket
 import urllib.request
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,15 @@ def test_a_start_and_an_end_are_clean(start_dashboard, command, settings, number
     assert code in {0, -number}, running.log
     eventually(lambda: not any(alive(pid) for pid in running.known))
     assert not any(is_bound(port) for port in ports)
+    assert "Traceback" not in running.log
+
+
+def test_a_signal_that_the_kernel_gives_to_another_thread_ends_it_too(start_dashboard):
+    running = start_dashboard()
+    pid = running.process.pid
+    threads = {int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+    assert ctypes.CDLL(None).tgkill(pid, max(threads), signal.SIGTERM) == 0
+    assert running.process.wait(DEADLINE_S) == 0
     assert "Traceback" not in running.log
 
 

@@ -34,7 +34,8 @@ def main(model, folder):
     host, port = listener.address
     sys.stdout.write(f"Servescope: http://{host}:{port}/\n")
     sys.stdout.flush()
-    ended.wait()
+    while not ended.wait(0.5):
+        pass  # a signal that another thread got does not wake this one
     listener.stop()
     recorder.close()
     runtime.stop()

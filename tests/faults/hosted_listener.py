@@ -23,7 +23,8 @@ def main() -> int:
     recorder = Recorder(Path(sys.argv[1]), capacity=2**17)
     listener = start_listener(order.spec, recorder)
     os.write(1, b"%d\n" % listener.address[1])
-    stop.wait()
+    while not stop.wait(0.1):
+        pass  # a signal that another thread got does not wake this one
     listener.stop(float(sys.argv[2]))
     recorder.close()
     return 0
