@@ -28,7 +28,7 @@ pytestmark = [
 
 PERIOD_S = 5.0
 STALL_S = 0.5
-PERIODS = 2
+PERIODS = 1
 RATE = 100
 
 
