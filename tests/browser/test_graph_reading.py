@@ -119,6 +119,28 @@ def drawn_names(opened, graph):
 READ = "([reading, drawn]) => drawn.map(value => servescope.units.text(reading, value))"
 
 
+def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, asked):
+    # The first of the file: events that other tests leave in the view take the room of labels.
+    opened = visit("Overview").wait_drawn("overview-host", "overview-requests")
+    start, end = opened.page.evaluate("servescope.graphs.span()")
+    length, now = end - start, time.time()
+    control = asked.control
+    for share in (0.99, 0.98, 0.83, 0.828, 0.826, 0.4, 0.2, 0.197, 0.01, 0.006, 0.003):
+        at = now - share * length
+        control.events.add(Event(EventKind.LISTENER, at, f"wsgi: restarted at {at:.1f}"))
+    for run, share, until in ((7, 0.66, 0.33), (8, 0.013, 0)):
+        begin, stop = now - share * length, now - until * length
+        control.events.add(Event(EventKind.LOAD_RUN, begin, f"run {run}: 500/s on wsgi", stop))
+    control.close()
+    for graph in ("overview-host", "overview-requests"):
+        opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
+        run = "run 7: 500/s on wsgi"
+        opened.until(f"([id, run]) => ({LABELS})(id).texts.includes(run)", [graph, run])
+        found = opened.page.evaluate(LABELS, graph)
+        assert len(found["texts"]) > 3
+        assert (found["cut"], found["overlap"], found["struck"]) == ([], 0, 0), found
+
+
 @pytest.mark.parametrize("log", [False, True], ids=["linear", "logarithmic"])
 def test_the_browser_reads_a_value_as_a_card_does_whatever_the_unit_of_its_axis(kept_page, log):
     durations = [0.0, 3e-9, 3e-6, 0.000421, 0.0009997, 0.0123, 0.9996, 1.234, 59.97, 812.0, 86_400]
@@ -549,27 +571,6 @@ def test_the_start_before_a_run_has_a_label_apart_from_that_of_the_run(
     found = opened.page.evaluate(LABELS, "host-cpu")
     assert (found["cut"], found["struck"]) == ([], 0), found
     assert found["gap"] > 12, "nearer to each other they read as one"
-
-
-def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, asked):
-    opened = visit("Overview").wait_drawn("overview-host", "overview-requests")
-    start, end = opened.page.evaluate("servescope.graphs.span()")
-    length, now = end - start, time.time()
-    control = asked.control
-    for share in (0.99, 0.98, 0.83, 0.828, 0.826, 0.4, 0.2, 0.197, 0.01, 0.006, 0.003):
-        at = now - share * length
-        control.events.add(Event(EventKind.LISTENER, at, f"wsgi: restarted at {at:.1f}"))
-    for run, share, until in ((7, 0.66, 0.33), (8, 0.013, 0)):
-        begin, stop = now - share * length, now - until * length
-        control.events.add(Event(EventKind.LOAD_RUN, begin, f"run {run}: 500/s on wsgi", stop))
-    control.close()
-    for graph in ("overview-host", "overview-requests"):
-        opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
-        run = "run 7: 500/s on wsgi"
-        opened.until(f"([id, run]) => ({LABELS})(id).texts.includes(run)", [graph, run])
-        found = opened.page.evaluate(LABELS, graph)
-        assert len(found["texts"]) > 3
-        assert (found["cut"], found["overlap"], found["struck"]) == ([], 0, 0), found
 
 
 def test_a_distribution_of_a_part_of_a_decade_keeps_the_labels_of_its_axis_on_a_phone(
