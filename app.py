@@ -47,8 +47,8 @@ EXIT_S: Final = 2.0
 """How long what a hosted app left behind may hold up the end; see `servescope.bounded_exit`."""
 
 LOOK_S: Final = 0.5
-"""How often the main thread looks for a signal. The kernel may give one to any thread (signal(7)),
-and its handler runs once the main thread does, which nothing wakes then."""
+"""How often the main thread wakes to run signal handlers. The kernel may deliver a signal to
+another thread (signal(7)), which does not wake this one."""
 
 
 def create_app(settings: Settings | None = None) -> dash.Dash:

@@ -110,11 +110,12 @@ def asgi_route(scope: Mapping[str, Any], status: int) -> str:
     if "endpoint" in scope or "route" in scope or "path_params" in scope:
         return _matched_route(scope) or _fold_text(scope["path"])
     # The app has chosen no route. A router that was asked has found nothing, whatever came of it:
-    # 404, the redirect to a path with a slash, a page for all the rest.
+    # 404, the redirect to a path with a slash, a page for all the rest. With an app and no router,
+    # a middleware answered before the router was asked.
     if (
         status in _NO_ROUTE_STATUSES
         or "router" in scope
-        or ("app" in scope and _needs_no_path(scope, status))
+        or ("app" in scope and _is_refusal_or_preflight(scope, status))
     ):
         return _scope_mount(scope) + UNMATCHED
     return _fold_text(scope["path"])
@@ -164,11 +165,10 @@ def _effective_route(scope: Mapping[str, Any]) -> Any:
     return getattr(context, "starlette_route", None) or context
 
 
-def _needs_no_path(scope: Mapping[str, Any], status: int) -> bool:
-    """Whether the answer of a middleware before a router tells no path from another.
+def _is_refusal_or_preflight(scope: Mapping[str, Any], status: int) -> bool:
+    """Whether a middleware refused or redirected the request, or answered a preflight.
 
-    What it refuses, redirects or says to a preflight needs no route for each path. `app` is in the
-    scope then, `router` is not.
+    All such answers share one route, whatever the path.
     """
     return status >= _FIRST_REDIRECT or scope.get("method") == "OPTIONS"
 
