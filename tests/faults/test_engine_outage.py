@@ -113,8 +113,8 @@ def test_an_engine_killed_in_mid_stream_lacks_nothing_afterwards(engine, open_st
     store.write(Batch([frame(START + 600)]))
     assert store.wait_sent(60)
     engine.show()
-    store.look_anew()
-    assert store._fleet.segments("a", Steps(START, last, 60))[-1].tier == 60
+    steps = Steps(START, last, 60)
+    eventually(lambda: store.look_anew() or store._fleet.segments("a", steps)[-1].tier == 60)
     for metric in (BYTES_SENT, REQUEST_DURATION):
         query = Query(metric, START, last, 60)
         found = view.aggregate(query, Aggregation.SUM)
