@@ -6,8 +6,14 @@ passes over.
 
 import gc
 import importlib
+import os
 import signal
 from pathlib import Path
+
+# Before anything imports numpy. Its linear algebra starts threads in each interpreter, which look
+# for work for a while (see servescope.child_process): a seventh of the CPU time of tests that start
+# many.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, given, settings

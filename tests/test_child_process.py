@@ -39,6 +39,12 @@ def echo(tmp_path, monkeypatch):
     return "echo_child"
 
 
+SAYS_ITS_THREADS = """
+import os
+print(os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
 def ended(child):
     child.stdout.close()
     return child.wait(10)
@@ -47,6 +53,24 @@ def ended(child):
 def test_a_child_finds_this_very_package_and_what_its_parent_finds(echo):
     child = start_child(echo)
     assert os.path.realpath(servescope.__file__) in child.stdout.readline().decode()
+    let_go(child)
+    assert ended(child) == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "runs_others", "threads"),
+    [(None, False, b"1\n"), (None, True, b"None\n"), ("3", False, b"3\n"), ("3", True, b"3\n")],
+)
+def test_only_a_child_without_apps_is_kept_to_one_thread_of_linear_algebra(
+    tmp_path, monkeypatch, ours, runs_others, threads
+):
+    (tmp_path / "threads_child.py").write_text(SAYS_ITS_THREADS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if ours is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", ours)
+    child = start_child("threads_child", runs_others=runs_others)
+    assert child.stdout.readline() == threads
     let_go(child)
     assert ended(child) == 0
 

@@ -96,7 +96,7 @@ def running(command: Sequence[str], folder: Path | None = None) -> Iterator[Chil
     Raises LoadRefusedError when it cannot be started.
     """
     try:
-        child = start_child(MODULE)
+        child = start_child(MODULE, runs_others=True)
     except OSError as error:
         raise LoadRefusedError(f"no process could be started: {error.strerror}") from error
     started = ChildCommand(child)

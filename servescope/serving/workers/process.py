@@ -25,7 +25,9 @@ def start_worker(
     It ends when the pipe to its standard input closes, so at the latest with this process. One that
     `leads_session` then ends its process group, too.
     """
-    process = start_child(WORKER_MODULE, stderr, (order.descriptor,), leads_session=leads_session)
+    process = start_child(
+        WORKER_MODULE, stderr, (order.descriptor,), leads_session=leads_session, runs_others=True
+    )
     say(process, order.to_line())
     return process
 
