@@ -31,8 +31,11 @@ THEME: Final[dict[str, Any]] = {
     "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, Ubuntu, Cantarell, sans-serif",
     "cursorType": "pointer",
     # A list to choose from lies at first at the top of the page, and the browser scrolls there to
-    # show the chosen option: from the end of a page that is far away.
-    "components": {"Combobox": {"defaultProps": {"floatingStrategy": "fixed"}}},
+    # show the chosen option: from the end of a page that is far away. A closed one is not made at
+    # all: the lists were a tenth of the elements of Load, and of the work to open it.
+    "components": {
+        "Combobox": {"defaultProps": {"floatingStrategy": "fixed", "keepMounted": False}}
+    },
 }
 
 
