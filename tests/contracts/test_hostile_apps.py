@@ -70,7 +70,7 @@ STRAY_SIGNS = (
 
 
 class HostileListener:
-    """A listener that hosts a catalogue, and what it has logged."""
+    """A listener that hosts a catalogue, what it was asked since its start, and what it logged."""
 
     def __init__(self, folder: Path, model: ConcurrencyModel, kind: AppKind, tls: bool) -> None:
         self._folder = folder
@@ -80,6 +80,7 @@ class HostileListener:
         self._trust: ssl.SSLContext | None = trusting(folder) if tls else None
         self._hosted: Hosted | None = None
         self._starts = 0
+        self.asked: set[str] = set()
 
     def ensure(self) -> None:
         """Start it, where it does not run."""
@@ -99,21 +100,31 @@ class HostileListener:
     def connect(self) -> socket.socket:
         """A new connection (see Target)."""
         assert self._hosted is not None
-        sock = socket.create_connection(self._hosted.address, ANSWER_S)
+        sock = socket.socket()
+        sock.settimeout(ANSWER_S)
+        sock.connect(self._hosted.address)
         if self._trust is None:
             return sock
         return self._trust.wrap_socket(sock, server_hostname="localhost")
 
-    def log(self) -> str:
-        """All that was logged since the start."""
+    def log_size(self) -> int:
+        """Bytes that were logged since the start."""
         assert self._hosted is not None
-        return self._hosted.log()
+        return self._hosted.log_file.stat().st_size
+
+    def log(self, start: int) -> str:
+        """All that was logged behind so many bytes: a catalogue's faults fill megabytes."""
+        assert self._hosted is not None
+        with self._hosted.log_file.open("rb") as file:
+            file.seek(start)
+            return file.read().decode()
 
     def close(self) -> None:
         """End it."""
         if self._hosted is not None:
             self._hosted.close()
             self._hosted = None
+            self.asked.clear()
 
 
 LISTENERS = [(*hosting, has_tls) for has_tls in (False, True) for hosting in HOSTINGS]
@@ -199,11 +210,12 @@ def test_hostile_asgi_app_behind_tls(listener: HostileListener, case: Case):
 
 def hold_to(listener: HostileListener, case: Case) -> None:
     listener.ensure()
-    before = len(listener.log())
+    before = listener.log_size()
     trial = Trial(case, listener)
     trial.run(REPEATS_BEHIND_TLS if listener.has_tls else REPEATS)
+    listener.asked.add(case.name)
     faults = [str(fault) for fault in trial.faults] or wait_for_log(
-        case, trial, lambda: listener.log()[before:]
+        case, trial, lambda: listener.log(before)
     )
     if faults:
         listener.close()  # the next case is judged by itself
@@ -223,7 +235,8 @@ def test_all_hostile_apps_end_right_and_leave_nothing(listener: HostileListener)
     listener.ensure()
     trials = [Trial(case, listener) for case in APPS[listener.kind].CASES.values()]
     for trial in trials:
-        trial.ask_once()
+        if trial.name not in listener.asked:  # a first request fills caches, and is not counted
+            trial.ask_once()
     before = census(listener)
     for trial in trials:
         trial.ask_once()

@@ -35,12 +35,13 @@ class Hosted:
         grace_s: float = GRACE_SECONDS,
     ) -> None:
         self.rings = folder
+        self.log_file = folder / "stderr"
         app = app or APPS + ("asgi_app" if kind is AppKind.ASGI else "app")
         options = {"threads": 4, "workers": 2, "backlog": 1024, **options}
         spec = ListenerSpec(
             "it", "127.0.0.1", 0, model, kind, app, options=ListenerOptions(**options)
         )
-        with (folder / "stderr").open("wb") as log:
+        with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.hosted_listener", str(folder), str(grace_s)],
                 stdin=subprocess.PIPE,
@@ -79,7 +80,7 @@ class Hosted:
 
     def log(self) -> str:
         """The text of its standard error."""
-        return (self.rings / "stderr").read_text()
+        return self.log_file.read_text()
 
     def terminate(self) -> tuple[int, float]:
         """SIGTERM: the exit code, and the seconds until the end."""
