@@ -29,20 +29,14 @@ from servescope.settings import Settings
 from servescope.statistics.capacity_limits import EdgeEvidence, Limit, limit_of
 from servescope.statistics.capacity_search import Outcome
 from tests.named_server import named_server
-from tests.prepared_children import forked_children
 from tests.runtime.halted_generator import halted_half_of_the_time
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("forked_processes")
 
 APPS = "tests.runtime.capacity_apps"
 PLAN = CapacityPlan("wsgi", "/", 0.1, 0.01, most_rate=2_000, total_s=60, step_s=1.5)
 SHORT = replace(PLAN, step_s=1.0, total_s=20)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forked_generators():
-    """Each step of a search has a load generator of its own, which is forked."""
-    with forked_children():
-        yield
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from servescope.settings import Settings
 from tests.ports import free_port
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("forked_processes")
+
 
 @pytest.fixture
 def settings(tmp_path):

@@ -27,7 +27,7 @@ from servescope.store.sqlite.store import open_store
 from tests.recorded_app import NAME, recorded_app
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("forked_processes")]
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from tests.processes import children
 from tests.waiting import eventually
 
 # At least six pairs of runs (fewer decide nothing), each with a generator of its own.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("forked_processes")]
 
 SECONDS = 240
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
