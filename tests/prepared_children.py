@@ -18,6 +18,7 @@ import ctypes
 import fcntl
 import functools
 import gc
+import importlib
 import json
 import os
 import socket
@@ -66,14 +67,14 @@ class Order(NamedTuple):
 class PreparedParent:
     """The running interpreter, as the process of tests has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, imported_late: tuple[str, ...]) -> None:
         self._lock = threading.Lock()
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._orders.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES)
         self._libc = ctypes.CDLL(None, use_errno=True)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", __name__, str(theirs.fileno()), *imported_late],
                 cwd=ROOT,
                 env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
@@ -101,9 +102,9 @@ class PreparedParent:
 
 
 @functools.cache
-def prepared_parent() -> PreparedParent:
-    """The one of this process."""
-    parent = PreparedParent()
+def prepared_parent(*imported_late: str) -> PreparedParent:
+    """The one of this process, which has imported these modules, too."""
+    parent = PreparedParent(imported_late)
     atexit.register(parent.end)
     return parent
 
@@ -111,30 +112,42 @@ def prepared_parent() -> PreparedParent:
 class ForkedChild(subprocess.Popen):
     """A child that is forked, where nothing but its start makes a difference."""
 
+    def __init__(self, parent: PreparedParent, arguments: list[str], **options: Any) -> None:
+        self._parent = parent
+        super().__init__(arguments, **options)
+
     def _execute_child(self, args: list[str], *given: Any) -> None:
         (_, _, _, descriptors, _, environment, _, _, _), pipes = given[:9], given[9:15]
         leads_session = given[-2]
         child_in, _, _, child_out, _, child_errors = pipes
         order = Order(args[2], str(Path.cwd()), environment, list(descriptors), leads_session)
         errors = child_errors if child_errors != -1 else 2
-        self.pid = prepared_parent().fork(order, [child_in, child_out, errors])
+        self.pid = self._parent.fork(order, [child_in, child_out, errors])
         self._child_created = True
         self._close_pipe_fds(*pipes)
 
 
-def start(arguments: list[str], **options: Any) -> subprocess.Popen[bytes]:
+def start(
+    imported_late: tuple[str, ...], arguments: list[str], **options: Any
+) -> subprocess.Popen[bytes]:
     """Fork the process of `python -m module`, or start it, if its start reads something else."""
     asked = options["env"] | {"PYTHONPATH": ENVIRONMENT.get("PYTHONPATH", "")}
     prepared = ENVIRONMENT | {"PYTHONPATH": ENVIRONMENT.get("PYTHONPATH", "")}
-    can_be_forked = read_at_start(asked) == read_at_start(prepared)
-    return (ForkedChild if can_be_forked else subprocess.Popen)(arguments, **options)
+    if read_at_start(asked) != read_at_start(prepared):
+        return subprocess.Popen(arguments, **options)
+    return ForkedChild(prepared_parent(*imported_late), arguments, **options)
 
 
 @contextmanager
-def forked_children() -> Iterator[None]:
-    """Have our own modules' children forked, meanwhile."""
+def forked_children(*imported_late: str) -> Iterator[None]:
+    """Have our own modules' children forked, meanwhile, from what has imported these modules, too.
+
+    They are those that children other than `PROGRAMS` import, some of them once they are at work.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        replaced = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE)
+        replaced = SimpleNamespace(
+            Popen=functools.partial(start, imported_late), PIPE=subprocess.PIPE
+        )
         patch.setattr(child_process, "subprocess", replaced)
         yield
 
@@ -179,6 +192,8 @@ def place(numbers: list[int], given: list[int]) -> None:
 def main() -> None:
     for program in PROGRAMS:
         execute_imports(ROOT / program)
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     orders = socket.socket(fileno=int(sys.argv[1]))

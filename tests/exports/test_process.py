@@ -21,10 +21,14 @@ from servescope.queries.export import rows
 from servescope.store.base import Batch, Frame, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests.measured_runs import exported, measure
+from tests.prepared_children import forked_children
 from tests.processes import ROOT
 
 START = 1_700_000_000
 SECONDS = 600
+IMPORTED = ("servescope.exports.writing", "servescope.exports.run_writing", "pandas")
+"""By the process of an export, most of them once it is at work."""
+
 PARENT = """
 import sys
 from servescope.exports.order import ExportOrder
@@ -68,7 +72,14 @@ def order(folder):
 
 
 @pytest.fixture
-def exports():
+def forked():
+    """The process of an export is forked: what it imports takes longer than all that it does."""
+    with forked_children(*IMPORTED):
+        yield
+
+
+@pytest.fixture
+def exports(forked):  # noqa: ARG001 - while it forks
     return ExportProcesses()
 
 
@@ -92,8 +103,9 @@ def test_the_bytes_are_those_of_the_format(exports, order, folder, form):
     assert b"".join(exports.start(order)) == expected
 
 
-def test_a_complete_export_leaves_no_process(exports, order):
-    stream = exports.start(order)
+def test_a_complete_export_leaves_no_process(order):
+    """It is started with an interpreter of its own, as a dashboard starts it."""
+    stream = ExportProcesses().start(order)
     ended = watched(stream.pid)
     assert list(stream)
     assert has_ended(ended)
@@ -118,6 +130,7 @@ def test_a_stream_that_nobody_closes_ends_with_its_last_reference(exports, order
     assert has_ended(ended)
 
 
+@pytest.mark.usefixtures("forked")
 def test_more_exports_than_fit_are_refused_until_one_ends(order):
     exports = ExportProcesses(most=1)
     with closing(exports.start(order)), pytest.raises(ExportFailedError, match="writing 1 exports"):
@@ -125,6 +138,7 @@ def test_more_exports_than_fit_are_refused_until_one_ends(order):
     exports.start(order).close()
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_process_that_is_killed_breaks_the_export_off(order):
     exports = ExportProcesses(most=1)
     stream = exports.start(order)
