@@ -88,7 +88,8 @@ COLLECT = (
     with full():
         for second in range(1, 150):  # minutes want to close meanwhile
             serve(second, 2)
-            tick(second + 1)
+            if second % 3 == 0:  # each tick adds up anew all that is not stored yet
+                tick(second + 1)
         told["problem"] = collector.status.store_problem
         told["while full"] = counted(store)
         query = Query(CPU_UTILIZATION, BEGIN, BEGIN + 2)
@@ -112,10 +113,10 @@ WRITE = (
     sent = SeriesKey("servescope.http.server.sent")
     told = {}
 
-    def write(times):
+    def write(times, apart=1):
         global acknowledged, refused, second
         for _ in range(times):
-            second += 1
+            second += apart
             values = {key: (n * second % 977) / 7 for n, key in enumerate(keys)}
             try:
                 store.write(Batch([Frame(second, values, {sent: 1.0})], {"r": second}))
@@ -126,7 +127,7 @@ WRITE = (
 
     write(200)
     with full():
-        write(300)  # five minutes want to close, each time anew
+        write(60, apart=5)  # five minutes want to close, each time anew
     told["refused"] = refused
     write(70)
     store.close()
