@@ -1,16 +1,20 @@
 """Every page opens, draws, fits and stays silent, on a desktop and on a phone, dark and light.
 
-And axe finds nothing grave there: to load a page costs more than to judge it twice.
+And axe finds nothing grave there. All that is judged of a page on a device is judged at one visit:
+pytest runs the tests of one `shown` after each other. Those with requests and runs come last, since
+the others are to see pages that have nothing to show, too.
 """
 
 import re
 import urllib.error
 import urllib.request
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.axe import OF_COLOURS, grave_violations, unseen_buttons, unseen_fields
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import DESKTOP, PHONE, Watched
 from tests.page_files import live_pages
 
 pytestmark = pytest.mark.browser
@@ -25,6 +29,73 @@ SURROUNDINGS = {
     for device, options in DEVICES.items()
     for scheme in SCHEMES
 }
+
+
+class Shown(NamedTuple):
+    """A page of the navigation on a device, and the colour schemes in which it is judged."""
+
+    device: str
+    path: str
+    opened: Watched
+    schemes: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def page_of(chromium, dashboard, left_pages):
+    """The page of a device, `page_of(device, path)`, which stays until another device's is wanted.
+
+    It is opened at the path unless it is there; then it is where the test before has left it.
+    """
+    kept = {}
+
+    def leave():
+        for device, opened in kept.items():
+            opened.unwatch()
+            left_pages.leave(opened.page, DEVICES[device], opened.base)
+        kept.clear()
+
+    def get(device, path):
+        if device not in kept:
+            leave()
+            options = DEVICES[device] | {"color_scheme": SCHEMES[0]}
+            page = left_pages.take(chromium, options, dashboard.url)
+            kept[device] = Watched(page, dashboard.url).open(path)
+        return kept[device]
+
+    yield get
+    leave()
+
+
+def come_to(page_of, device, path):
+    """The page of a device at a path, to which the navigation has led unless it was opened there.
+
+    On a phone the navigation is opened for that, and closes by itself.
+    """
+    opened = page_of(device, path)
+    if urlsplit(opened.page.url).path != path:
+        if device == "phone":
+            opened.page.locator("#burger").click()
+        opened.follow(PAGES[path][0])
+    return opened
+
+
+@pytest.fixture(scope="module")
+def shown(page_of, request):
+    """A page on a device; each opens in the scheme in which the one before was judged last."""
+    device, path = request.param
+    schemes = SCHEMES if [*PAGES].index(path) % 2 == 0 else SCHEMES[::-1]
+    page_of(device, path).page.emulate_media(
+        color_scheme=schemes[0], reduced_motion="no-preference"
+    )
+    opened = come_to(page_of, device, path)
+    yield Shown(device, path, opened, schemes)
+    assert opened.complaints == []
+
+
+def on(devices, *paths):
+    """Cases of `shown`."""
+    cases = [(device, path) for device in devices for path in paths]
+    return pytest.mark.parametrize("shown", cases, indirect=True, ids="-".join)
 
 
 CUT = """([within, without]) => [...document.querySelectorAll(`${within} *`)]
@@ -65,37 +136,19 @@ def check_closed(navigation_link):
 def grave(opened, name, scheme, options=None):
     """List what axe finds, and hardly visible fields and buttons, while no colour changes."""
     opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    opened.until("name => document.documentElement.dataset.mantineColorScheme === name", scheme)
     lines = [
         *grave_violations(opened.page, options),
         *unseen_fields(opened.page),
         *unseen_buttons(opened.page),
     ]
-    found = [f"{name}, {scheme}: {line}" for line in lines]
-    opened.page.emulate_media(color_scheme=scheme, reduced_motion="no-preference")
-    return found
+    return [f"{name}, {scheme}: {line}" for line in lines]
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("device", DEVICES)
-def test_the_navigation_leads_to_every_page_and_axe_finds_nothing_grave(open_page, device):
-    """By turns a page opens dark and is made light, and the other way round.
-
-    On a phone the navigation is opened for each page, and closes by itself.
-    """
-    schemes, found = SCHEMES, []
-    opened = open_page("/", DEVICES[device] | {"color_scheme": schemes[0]})
-    for path, (name, _) in PAGES.items():
-        if path != "/":
-            if device == "phone":
-                check_closed(opened.page.locator("nav").get_by_role("link", name=name, exact=True))
-                opened.page.locator("#burger").click()
-            opened.follow(name)
-        for scheme, options in zip(schemes, (None, OF_COLOURS), strict=True):
-            opened.page.emulate_media(color_scheme=scheme)
-            check(opened, path, scheme)
-            found += grave(opened, name, scheme, options)
-        schemes = schemes[::-1]
-    assert found == []
+def grave_in_both(opened, name, schemes):
+    """What is `grave` in one scheme, and what the rules about colours find in the other."""
+    first, second = schemes
+    return grave(opened, name, first) + grave(opened, name, second, OF_COLOURS)
 
 
 # Each in its own surroundings, by turns: to load a page costs Chromium 1 s of CPU.
@@ -108,31 +161,13 @@ def test_a_page_opens_by_its_address(open_page, path, surroundings):
     check(open_page(path, options), path, options["color_scheme"])
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("device", DEVICES)
-def test_the_pages_of_runs_open_and_fit_and_axe_finds_nothing_grave(open_page, run_pages, device):
-    opened, found = None, []
-    for path, heading in run_pages.items():
-        if opened is None:
-            opened = open_page(path, DEVICES[device] | {"color_scheme": SCHEMES[0]})
-        else:
-            opened.page.emulate_media(color_scheme=SCHEMES[0])
-            opened.open(path)
-        opened.until("text => document.querySelector('h1').textContent === text", heading)
-        opened.wait_poll_answered()
-        for scheme, options in zip(SCHEMES, (None, OF_COLOURS), strict=True):
-            opened.page.emulate_media(color_scheme=scheme)
-            check_fit(opened, path, scheme)
-            found += grave(opened, path, scheme, options)
-    assert found == []
-
-
-def test_an_unknown_address_is_a_page_that_leads_back(open_page):
+def test_an_unknown_address_is_a_page_that_leads_back_and_axe_finds_nothing_grave_there(open_page):
     opened = open_page("/no/such/page")
     assert opened.page.title().startswith("Page not found")
     # Chromium tells that the document's status is 404; it is to complain of nothing else.
     assert [text for text in opened.complaints if "404" not in text] == []
     opened.complaints.clear()
+    assert grave_in_both(opened, "an unknown address", SCHEMES) == []
     opened.page.locator("#page").get_by_role("link").first.click()
     opened.until("document.querySelector('h1')?.textContent === 'Overview'")
 
@@ -165,10 +200,35 @@ def test_a_table_that_waits_for_its_rows_does_not_say_that_there_are_none(open_p
     opened.page.unroute_all(behavior="ignoreErrors")
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_no_stage_of_the_path_cuts_what_it_says(open_page, device):
+@on(DEVICES, *PAGES)
+def test_the_navigation_leads_to_a_page_and_axe_finds_nothing_grave(shown):
+    device, path, opened, schemes = shown
+    found = []
+    for scheme, options in zip(schemes, (None, OF_COLOURS), strict=True):
+        opened.page.emulate_media(color_scheme=scheme)
+        check(opened, path, scheme)
+        found += grave(opened, path, scheme, options)
+    assert found == []
+    if device == "phone":
+        name, _ = PAGES[path]
+        check_closed(opened.page.locator("nav").get_by_role("link", name=name, exact=True))
+
+
+@on(DEVICES, "/")
+def test_axe_finds_nothing_grave_in_the_processes_that_a_person_opens(shown):
+    opened = shown.opened.wait_drawn("overview-host")
+    opened.page.locator(".standing").click()
+    opened.page.locator("#processes").wait_for()
+    found = grave_in_both(opened, "processes", shown.schemes)
+    opened.page.keyboard.press("Escape")
+    opened.page.locator("#processes").wait_for(state="hidden")
+    assert found == []
+
+
+@on(DEVICES, "/")
+def test_no_stage_of_the_path_cuts_what_it_says(shown):
     """With figures of an overload that is past: those are the longest."""
-    opened = open_page("/", DEVICES[device]).wait_drawn("overview-host")
+    opened = shown.opened.wait_drawn("overview-host")
     opened.until("document.querySelectorAll('.path-live .path-amount').length === 8")
     opened.page.locator("#pause").click()
     opened.until("document.querySelectorAll('.path-past .path-amount').length === 8")
@@ -176,35 +236,37 @@ def test_no_stage_of_the_path_cuts_what_it_says(open_page, device):
         "() => document.querySelectorAll('.path-past .path-amount')"
         ".forEach(said => { said.textContent = 'up to 12,345 of 65,535 wait' })"
     )
-    assert opened.page.evaluate(CUT, [".path-past", "input"]) == []
+    cut = opened.page.evaluate(CUT, [".path-past", "input"])
     tops = "name => [...document.querySelectorAll(`.path-past ${name}`)].map(one => one.offsetTop)"
-    if device == "desktop":
-        assert len(set(opened.page.evaluate(tops, ".path-times"))) == 1, "on one level"
+    levels = set(opened.page.evaluate(tops, ".path-times"))
+    opened.page.locator("#pause").click()  # the next page is to be live again
+    opened.until("!document.getElementById('view-text').textContent.startsWith('Paused')")
+    assert cut == []
+    if shown.device == "desktop":
+        assert len(levels) == 1, "on one level"
 
 
 READ_BY = {
-    ("/ports", "ports-sockets"): ["Port", "Ours", "Process", "Waiting"],
-    ("/load", "load-history"): ["Run", "Plan", "p99"],
+    "ports-sockets": ["Port", "Ours", "Process", "Waiting"],
+    "load-history": ["Run", "Plan", "p99"],
 }
 """The columns by which a row of a table is read on a phone, whose others are beside them."""
 
 
-@pytest.mark.usefixtures("two_runs")
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("page", "table"), READ_BY)
-def test_a_table_has_whole_titles_and_what_a_row_is_read_by_is_in_sight(
-    open_page, device, page, table
-):
-    opened = open_page(page, DEVICES[device])
+@on(DEVICES, "/ports")
+def test_a_table_has_whole_titles_and_what_a_row_is_read_by_is_in_sight(shown):
+    check_table(shown.opened, shown.device, "ports-sockets")
+    if shown.device == "phone":
+        cells = "#ports-sockets .ag-cell[col-id=port]"
+        assert shown.opened.page.evaluate(CUT, [cells, "input"]) == []
+
+
+def check_table(opened, device, table):
     opened.page.locator(f"#{table}").scroll_into_view_if_needed()
     check_titles_are_whole(opened, table)
     check_no_cell_is_empty_and_nothing_lies_below_the_rows(opened, table)
     if device == "phone":
-        check_columns_are_in_sight(opened, page, table)
-    if table == "load-history":
-        check_rows_of_the_newest_runs_are_whole(opened)
-    if (device, page) == ("phone", "/load"):
-        check_the_form_of_a_run_cuts_none_of_its_choices(opened)
+        check_columns_are_in_sight(opened, table)
 
 
 def check_titles_are_whole(opened, table):
@@ -230,35 +292,38 @@ def check_no_cell_is_empty_and_nothing_lies_below_the_rows(opened, table):
     )
 
 
-def check_columns_are_in_sight(opened, page, table):
+def check_columns_are_in_sight(opened, table):
     cells = f"[...document.querySelectorAll('#{table} .ag-header-cell')]"
-    opened.until(f"{cells}.length > {len(READ_BY[page, table])}")
+    opened.until(f"{cells}.length > {len(READ_BY[table])}")
     opened.until(f"{cells}.every(cell => cell.innerText.trim())")  # drawn after their cells
     seen = opened.page.evaluate(
         f"{cells}.filter(cell => cell.getBoundingClientRect().right <= innerWidth)"
         ".map(cell => cell.innerText.trim())"
     )
-    assert seen == READ_BY[page, table]
-    if table == "ports-sockets":
-        assert opened.page.evaluate(CUT, [f"#{table} .ag-cell[col-id=port]", "input"]) == []
+    assert seen == READ_BY[table]
 
 
-def check_rows_of_the_newest_runs_are_whole(opened):
-    opened.page.locator("#load-history a[data-page]").first.wait_for()
-    assert opened.page.evaluate(CUT, ["#load-history .ag-row", "input"]) == []
+@on(["desktop"], "/load")
+def test_a_disabled_button_is_seen_as_a_button(shown):
+    """Of each kind: Mantine's, those of a menu, and those of a card, in a panel and beside it."""
+    opened = shown.opened
+    opened.until("document.querySelectorAll('#load-demos .card-action').length > 0")
+    disabled = opened.page.evaluate(
+        "() => [...document.querySelectorAll('.mantine-Button-root, .menu-button, .card-action')]"
+        ".filter(button => button.checkVisibility())"
+        ".map(button => { button.disabled = true; return button.className; }).join(' ')"
+    )
+    for kind in ("mantine-Button-root", "menu-button", "card-action"):
+        assert kind in disabled
+    found = []
+    for scheme in shown.schemes:
+        opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        opened.until("name => document.documentElement.dataset.mantineColorScheme === name", scheme)
+        found += [f"{scheme}: {line}" for line in unseen_buttons(opened.page)]
+    assert found == []
 
 
-def check_the_form_of_a_run_cuts_none_of_its_choices(opened):
-    opened.page.locator(".more > summary").press("Enter")
-    schedule = opened.page.locator("#load-kind")
-    for name in ("Poisson", "Ramp", "Steps", "Spike", "Users"):
-        schedule.click()
-        opened.page.get_by_role("option", name=name).click()
-        cut = "field => field.scrollWidth > field.clientWidth"
-        assert not schedule.evaluate(cut), schedule.input_value()
-
-
-def test_on_a_phone_no_table_of_requests_has_to_be_scrolled_sideways(open_page, dashboard):
+def test_on_a_phone_no_table_of_requests_has_to_be_scrolled_sideways(page_of, dashboard):
     """With the longest names and figures that there are: those of a route and its durations."""
     url = f"http://127.0.0.1:{dashboard.port('wsgi')}/a-path-of-an-app/that-is-long/and-goes/on"
     for _ in range(3):
@@ -267,7 +332,7 @@ def test_on_a_phone_no_table_of_requests_has_to_be_scrolled_sideways(open_page, 
         except urllib.error.HTTPError as error:
             error.close()
     for path, table in (("/", "overview-listeners"), ("/latency", "latency-route-table")):
-        opened = open_page(path, PHONE)
+        opened = come_to(page_of, "phone", path)
         opened.until(f"document.querySelector('#{table} td[data-name]')?.checkVisibility()")
         assert opened.tables_to_scroll() == []
         names = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
@@ -276,3 +341,56 @@ def test_on_a_phone_no_table_of_requests_has_to_be_scrolled_sideways(open_page, 
         )
         assert all(shown), "each figure has its name beside it"
         assert not opened.page.locator(f"#{table} th").first.is_visible()
+    assert opened.complaints == []
+
+
+@pytest.mark.usefixtures("two_runs")
+@pytest.mark.parametrize("device", ["phone", "desktop"])
+def test_the_table_of_runs_below_a_form_with_a_mix_is_whole_and_axe_finds_nothing_grave(
+    page_of, device
+):
+    opened = come_to(page_of, device, "/load")
+    check_table(opened, device, "load-history")
+    check_rows_of_the_newest_runs_are_whole(opened)
+    opened.page.locator(".more > summary").press("Enter")
+    opened.page.get_by_role("button", name="Add a request to the mix").press("Enter")
+    opened.page.locator("#load-history").scroll_into_view_if_needed()
+    opened.page.locator("#load-history a[data-page]").first.wait_for()
+    assert grave_in_both(opened, "/load with a mix and runs", SCHEMES) == []
+    if device == "phone":
+        check_the_form_of_a_run_cuts_none_of_its_choices(opened)
+    assert opened.complaints == []
+
+
+def check_rows_of_the_newest_runs_are_whole(opened):
+    opened.page.locator("#load-history a[data-page]").first.wait_for()
+    assert opened.page.evaluate(CUT, ["#load-history .ag-row", "input"]) == []
+
+
+def check_the_form_of_a_run_cuts_none_of_its_choices(opened):
+    schedule = opened.page.locator("#load-kind")
+    for name in ("Poisson", "Ramp", "Steps", "Spike", "Users"):
+        schedule.click()
+        opened.page.get_by_role("option", name=name).click()
+        cut = "field => field.scrollWidth > field.clientWidth"
+        assert not schedule.evaluate(cut), schedule.input_value()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_pages_of_runs_open_and_fit_and_axe_finds_nothing_grave(page_of, run_pages, device):
+    """By turns a page opens dark and is made light, and the other way round."""
+    schemes, found = SCHEMES, []
+    opened = page_of(device, "/runs")
+    opened.page.emulate_media(color_scheme=schemes[0], reduced_motion="reduce")
+    for path, heading in run_pages.items():
+        opened.open(path)
+        opened.until("text => document.querySelector('h1').textContent === text", heading)
+        opened.wait_poll_answered()
+        for scheme, options in zip(schemes, (None, OF_COLOURS), strict=True):
+            opened.page.emulate_media(color_scheme=scheme)
+            check_fit(opened, path, scheme)
+            found += grave(opened, path, scheme, options)
+        schemes = schemes[::-1]
+    assert found == []
+    assert opened.complaints == []
