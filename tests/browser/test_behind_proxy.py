@@ -179,9 +179,26 @@ def below(tmp_path_factory):
     dashboards.end()
 
 
-def test_every_url_of_every_page_is_below_the_prefix(below, come_to):
+@pytest.fixture(scope="module")
+def page_below(below, chromium, left_pages):
+    """A page that has come to the dashboard by its prefix, and stays for those who go on there."""
     root, _ = below
-    seen = come_to(root, "").wait_drawn("overview-requests")
+    seen = Below(left_pages.take(chromium, DESKTOP, root), root)
+    yield seen.open("")
+    seen.unwatch()
+    left_pages.leave(seen.page, DESKTOP, root)
+
+
+@pytest.fixture
+def seen(page_below):
+    """Nothing that it asks for is outside of the prefix, and the console stays silent."""
+    yield page_below
+    assert {path for path in page_below.asked if not path.startswith(PREFIX)} == set()
+    assert page_below.complaints == []
+
+
+def test_every_url_of_every_page_is_below_the_prefix(seen):
+    seen.wait_drawn("overview-requests")
     for name in (*OTHERS, "Runs", OVERVIEW):
         seen.follow(name)
         if name in WITHOUT_POLLS:
@@ -190,15 +207,12 @@ def test_every_url_of_every_page_is_below_the_prefix(below, come_to):
             seen.wait_polls(1)
         assert seen.links_outside() == []
     seen.unknown = f"{PREFIX}no-such-page"
-    seen.page.goto(f"{root}no-such-page")
+    seen.page.goto(f"{seen.base}no-such-page")
     seen.until("document.querySelector('h1')?.textContent === 'There is no such page'")
     assert seen.links_outside() == []
-    assert {path for path in seen.asked if not path.startswith(PREFIX)} == set()
 
 
-def test_the_operator_signs_in_acts_and_exports_below_the_prefix(below, come_to):
-    root, _ = below
-    seen = come_to(root, "load").wait_drawn("load-rates")
+def test_the_operator_signs_in_acts_and_exports_below_the_prefix(seen):
     seen.page.locator(".header").get_by_role("link", name="Sign in").click()
     act(seen, PREFIX)
     export(seen)
@@ -208,13 +222,12 @@ def test_the_operator_signs_in_acts_and_exports_below_the_prefix(below, come_to)
     assert urlsplit(seen.page.url).path == f"{PREFIX}runs/1"
     assert seen.links_outside() == []
     lead_home(seen)
-    assert {path for path in seen.asked if not path.startswith(PREFIX)} == set()
 
 
 def test_who_comes_past_the_proxy_is_led_below_the_prefix(below, come_to):
     root, url = below
-    past = come_to(url, "/load?last=15m").wait_drawn("load-rates")
-    assert past.page.evaluate("location.pathname + location.search") == f"{PREFIX}load?last=15m"
+    past = come_to(url, "/host?last=15m").wait_drawn("host-cpu")
+    assert past.page.evaluate("location.pathname + location.search") == f"{PREFIX}host?last=15m"
     port = urlsplit(root).port
     for path in ("health", "metrics"):
         for place in (f"http://127.0.0.1:{port}{PREFIX}", f"{url}{PREFIX}", f"{url}/"):
