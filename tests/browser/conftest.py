@@ -34,6 +34,11 @@ BECOMES_TRUE = f"""async arg => {{
     return true;
 }}"""
 """Asks an expression, or function of `arg`, within the page, a second long."""
+GO = """path => {
+    history.pushState({}, "", path);
+    dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+}"""
+"""What `assets/plain_html.js` does at a click on a link to a page."""
 WITHIN_S = 40
 """How long a page may take over anything while other tests want the cores as well."""
 CHROMIUM = "/usr/bin/chromium"
@@ -64,6 +69,8 @@ VIEWPORT = {"width": 1280, "height": 720}
 SMALL = {"viewport": VIEWPORT}
 WITHOUT_GRAPHS = "Learn"
 """A page that costs next to nothing to come to."""
+FIRST_VIEW = "/learn?from=now-5m&host="
+"""That page, with the view that a page begins with."""
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
@@ -166,6 +173,12 @@ class Watched:
     def follow(self, name):
         """Click the navigation's link to a page; the document stays."""
         self.page.get_by_role("link", name=name, exact=True).first.click()
+        self.until("name => document.querySelector('h1')?.textContent === name", name)
+        return self
+
+    def go(self, path, name):
+        """Go to a path, maybe with a query, as a link of the page does; the document stays."""
+        self.page.evaluate(GO, path)
         self.until("name => document.querySelector('h1')?.textContent === name", name)
         return self
 
@@ -391,17 +404,18 @@ def kept_page(chromium, dashboard, left_pages):
 def visit(kept_page):
     """Come to a page by its link, made anew: `visit("Servers")`; the console must stay silent.
 
-    Between tests the page is where nothing is polled or drawn.
+    Or by a path with a query: `visit("Latency", "/latency?listener=wsgi")`. Between tests the page
+    is where nothing is polled or drawn, and shows the present of this host.
     """
 
-    def come_to(name):
+    def come_to(name, path=None):
         if kept_page.page.locator("h1").inner_text() != WITHOUT_GRAPHS:
             kept_page.follow(WITHOUT_GRAPHS)
-        return kept_page.follow(name)
+        return kept_page.go(path, name) if path else kept_page.follow(name)
 
     yield come_to
     if urlsplit(kept_page.page.url).path != "/learn":
-        kept_page.follow(WITHOUT_GRAPHS)
+        kept_page.go(FIRST_VIEW, WITHOUT_GRAPHS)
     assert kept_page.complaints == []
 
 

@@ -64,23 +64,23 @@ def said(opened, place, code):
     return found.inner_text()
 
 
-def test_a_page_of_one_listener_says_that_it_is_stopped(open_page, dashboard):
+def test_a_page_of_one_listener_says_that_it_is_stopped(visit, dashboard):
     with stopped(dashboard, "asgi"):
-        opened = open_page("/requests?listener=asgi")
+        opened = visit("Requests", "/requests?listener=asgi")
         told = "Listener asgi is stopped: nobody answers requests to it. See Servers"
         assert said(opened, "#requests-standing", "listener-stopped") == told
         opened.page.get_by_role("textbox", name="Listener").click()
         opened.page.get_by_role("option", name="wsgi", exact=True).click()
         opened.until("document.querySelector('#requests-standing .finding') === null")
-        opened = open_page("/?listener=asgi")
+        visit("Overview", "/?listener=asgi")
         assert said(opened, ".path-findings", "listener-stopped") == told
-        opened = open_page("/latency?listener=asgi")
+        visit("Latency", "/latency?listener=asgi")
         assert said(opened, "#latency-verdict", "listener-stopped") == told
     opened.until("document.querySelector('#latency-verdict [data-code=listener-stopped]') === null")
 
 
-def test_load_is_not_aimed_at_a_stopped_listener(open_page, dashboard):
-    opened = open_page("/load")
+def test_load_is_not_aimed_at_a_stopped_listener(visit, dashboard):
+    opened = visit("Load")
     aim = opened.page.get_by_role("textbox", name="Listener")
     with stopped(dashboard, "wsgi"):
         opened.until("document.getElementById('load-listener').value === 'wsgi (stopped)'")
@@ -94,56 +94,58 @@ def test_load_is_not_aimed_at_a_stopped_listener(open_page, dashboard):
         aim.click()
         option = opened.page.get_by_role("option", name="wsgi (stopped)").first
         assert option.get_attribute("data-combobox-disabled") == "true"
-        opened.page.reload()
+        visit("Load")
         assert aim.input_value() in ALL, "one that runs is the first choice"
     opened.until("document.getElementById('load-not-running').textContent === ''")
 
 
 SIDES = {
-    "/load": (("capacity", "Loaded server", "page Servers"), ("verdict", "Before", "page Servers")),
-    "/servers": (("compare", "Listeners and apps", "panel Listeners"),),
+    "Load": (("capacity", "Loaded server", "page Servers"), ("verdict", "Before", "page Servers")),
+    "Servers": (("compare", "Listeners and apps", "panel Listeners"),),
 }
 """By page: the forms whose listeners are chosen, the label of the choice, where one is started."""
 
 
-@pytest.mark.parametrize("path", SIDES)
-def test_each_form_says_why_a_stopped_listener_cannot_be_chosen(open_page, dashboard, path):
-    opened = open_page(path)
+def test_each_form_says_why_a_stopped_listener_cannot_be_chosen(visit, dashboard):
     with stopped(dashboard, "asgi"):
-        for form, label, place in SIDES[path]:
-            hint = opened.page.locator(f"#{form}-not-running")
-            hint.filter(has_text="asgi is stopped").wait_for()
-            on = "on" if place.startswith("page") else "in"
-            assert (
-                hint.inner_text()
-                == f"asgi is stopped, and cannot be chosen: start it {on} the {place}."
+        for page, forms in SIDES.items():
+            opened = visit(page)
+            for form, label, place in forms:
+                hint = opened.page.locator(f"#{form}-not-running")
+                hint.filter(has_text="asgi is stopped").wait_for()
+                on = "on" if place.startswith("page") else "in"
+                assert (
+                    hint.inner_text()
+                    == f"asgi is stopped, and cannot be chosen: start it {on} the {place}."
+                )
+                hint.scroll_into_view_if_needed()
+                opened.page.get_by_role("textbox", name=label, exact=True).click(force=True)
+                option = opened.page.get_by_role("option", name="asgi (stopped)")
+                option.locator("visible=true").first.wait_for()
+                opened.page.keyboard.press("Escape")
+            hint.get_by_role("link").click()
+            opened.until("['/servers', '#listeners'].includes(location.hash || location.pathname)")
+    for page, forms in SIDES.items():
+        opened = visit(page)
+        for form, *_ in forms:
+            opened.until(
+                "id => document.getElementById(id)?.textContent === ''", f"{form}-not-running"
             )
-            hint.scroll_into_view_if_needed()
-            opened.page.get_by_role("textbox", name=label, exact=True).click(force=True)
-            option = opened.page.get_by_role("option", name="asgi (stopped)")
-            option.locator("visible=true").first.wait_for()
-            opened.page.keyboard.press("Escape")
-        way = hint.get_by_role("link")
-        way.click()
-        opened.until("['/servers', '#listeners'].includes(location.hash || location.pathname)")
-    opened = open_page(path)
-    form = SIDES[path][0][0]
-    opened.until("id => document.getElementById(id)?.textContent === ''", f"{form}-not-running")
 
 
 UNKNOWN = "There is no listener or app named “nosuch”, and nothing is recorded of one. See Servers"
 
 
 @pytest.mark.parametrize(
-    ("path", "place"),
+    ("page", "path", "place"),
     [
-        ("/requests", "#requests-standing"),
-        ("/latency", "#latency-verdict"),
-        ("/", ".path-findings"),
+        ("Requests", "/requests", "#requests-standing"),
+        ("Latency", "/latency", "#latency-verdict"),
+        ("Overview", "/", ".path-findings"),
     ],
 )
-def test_a_page_of_a_name_that_no_listener_has_says_so(open_page, path, place):
-    opened = open_page(f"{path}?listener=nosuch")
+def test_a_page_of_a_name_that_no_listener_has_says_so(visit, page, path, place):
+    opened = visit(page, f"{path}?listener=nosuch")
     assert said(opened, place, "no-such-listener") == UNKNOWN
     assert opened.page.locator(f"{place} .finding").count() == 1, "nothing else is said of it"
     link = opened.page.locator(f"{place} [data-code=no-such-listener] a")
@@ -159,34 +161,34 @@ def test_a_page_of_a_name_that_no_listener_has_says_so(open_page, path, place):
     assert not [note for note in opened.page.evaluate(notes) if "Open" in note]
 
 
-def test_a_past_view_says_too_that_a_name_is_no_listeners(open_page):
-    opened = open_page("/requests?listener=nosuch")
+def test_a_past_view_says_too_that_a_name_is_no_listeners(visit):
+    opened = visit("Requests", "/requests?listener=nosuch")
     said(opened, "#requests-standing", "no-such-listener")
     opened.pause()
     assert said(opened, "#requests-standing", "no-such-listener") == UNKNOWN
 
 
-def test_a_route_that_no_request_went_to_is_said(open_page):
-    opened = open_page("/requests?route=/nosuch")
+def test_a_route_that_no_request_went_to_is_said(visit):
+    opened = visit("Requests", "/requests?route=/nosuch")
     told = opened.page.locator("#requests-faults")
     told.get_by_text("No request to a route “/nosuch” is recorded.", exact=True).wait_for()
 
 
-def test_a_comparison_that_is_not_there_is_said(open_page):
-    opened = open_page("/servers?comparison=99")
+def test_a_comparison_that_is_not_there_is_said(visit):
+    opened = visit("Servers", "/servers?comparison=99")
     told = opened.page.locator("#compare-outcome")
     told.get_by_text("There is no comparison “99”. Nothing compared yet.").wait_for()
     assert opened.page.locator("#servers-comparison").input_value() == "99 (not here)"
     assert opened.page.evaluate("location.search") == "?comparison=99"
 
 
-def test_a_host_of_which_nothing_is_known_is_said(open_page):
-    opened = open_page("/host?host=nosuch")
+def test_a_host_of_which_nothing_is_known_is_said(visit):
+    opened = visit("Host", "/host?host=nosuch")
     opened.page.get_by_text("There are no figures of host nosuch").wait_for()
 
 
-def test_a_first_visitor_is_led_to_what_can_be_tried(open_fresh_page, dashboard):
-    opened = open_fresh_page("/")
+def test_a_first_visitor_is_led_to_what_can_be_tried(visit, dashboard):
+    opened = visit("Overview")
     told = opened.page.locator(".first-visit")
     told.get_by_text("press Start demo load").wait_for()
     with stopped(dashboard, *ALL):
@@ -199,14 +201,14 @@ def test_a_first_visitor_is_led_to_what_can_be_tried(open_fresh_page, dashboard)
         hint.get_by_text("No listener runs: start one on the page Servers.").wait_for()
         hint.get_by_role("link", name="Servers").click()
         opened.page.get_by_role("heading", name="Servers").wait_for()
-        opened.open("/")
+        opened.follow("Overview")
     told.get_by_text("press Start demo load").wait_for()
     assert "as none runs" not in told.inner_text()
 
 
-def test_demo_load_starts_on_a_listener_that_runs(open_page, dashboard):
+def test_demo_load_starts_on_a_listener_that_runs(visit, dashboard):
     with stopped(dashboard, "wsgi"), closing(dashboard.control) as control:
-        opened = open_page("/")
+        opened = visit("Overview")
         opened.page.get_by_role("button", name="Start demo load").click()
         run = eventually(control.load_runs.active)
         control.load_runs.request_stop(run.id)
@@ -228,7 +230,7 @@ def colours_of(opened, graph, lines):
     return opened.page.evaluate(COLOURS, f"{graph}-legend")
 
 
-def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_page, dashboard):
+def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(visit, dashboard):
     with closing(dashboard.control) as control, ExitStack() as until_then:
         until_then.callback(control.listeners.discard_overrides, "shop")
 
@@ -251,7 +253,7 @@ def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_p
         with urlopen(f"http://127.0.0.1:{first}/", timeout=20) as answer:
             assert answer.status == 200
         line = f"shop :{first} waiting"
-        opened = open_page("/ports").wait_drawn("ports-queues", "ports-requests")
+        opened = visit("Ports").wait_drawn("ports-queues", "ports-requests")
         now = colours_of(opened, "ports-queues", [line])[line]
         assert colours_of(opened, "ports-requests", ["shop"])["shop"] == now
         begin, end = (int(second) for second in opened.page.evaluate("servescope.graphs.span()"))
@@ -259,13 +261,13 @@ def test_the_past_keeps_name_and_colour_of_a_listener_that_moved_and_went(open_p
         assert second != first
         control.listeners.discard_overrides("shop")
         eventually(lambda: "shop" not in states(control))
-    opened = open_page(f"/ports?from={begin}&to={end}").wait_drawn("ports-queues")
+    visit("Ports", f"/ports?from={begin}&to={end}").wait_drawn("ports-queues")
     then = colours_of(opened, "ports-queues", [line])
     assert then[line] == now
     assert not [name for name in then if not name.startswith(("files", "wsgi", "asgi", "shop"))]
 
 
-def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, dashboard):
+def test_two_listeners_whose_names_suggest_one_colour_look_different(visit, dashboard):
     names = ("books", "notes")
     assert len({suggested_place(name) for name in names}) == 1
     with closing(dashboard.control) as control, ExitStack() as until_then:
@@ -279,7 +281,7 @@ def test_two_listeners_whose_names_suggest_one_colour_look_different(open_page, 
         for name in names:
             with urlopen(f"http://127.0.0.1:{ports[name]}/", timeout=20) as answer:
                 assert answer.status == 200
-        opened = open_page("/ports").wait_drawn("ports-requests", "ports-bytes")
+        opened = visit("Ports").wait_drawn("ports-requests", "ports-bytes")
         colours = colours_of(opened, "ports-requests", [*names])
         bundled = {colours[name] for name in ALL if name in colours}
         mine = [colours[name] for name in names]
@@ -313,29 +315,29 @@ def test_no_load_can_be_started_while_nothing_runs(visit):
 
 
 @pytest.mark.usefixtures("none_runs")
-def test_a_past_view_says_nothing_of_the_present_states(open_page):
-    opened = open_page("/requests")
+def test_a_past_view_says_nothing_of_the_present_states(visit):
+    opened = visit("Requests")
     said(opened, "#requests-standing", "none-runs")
     opened.pause()
     opened.until("document.querySelector('#requests-standing .finding') === null")
 
 
 @pytest.mark.usefixtures("none_runs")
-def test_no_advice_leads_to_a_listener_while_none_runs(open_page):
-    opened = open_page("/requests?last=5s").wait_drawn("requests-routes")
+def test_no_advice_leads_to_a_listener_while_none_runs(visit):
+    opened = visit("Requests", "/requests?last=5s").wait_drawn("requests-routes")
     told = "No requests in this span."
     note = "document.querySelector('#requests-routes .live-graph-note').textContent"
     opened.until(f"told => {note} === told", told)
     opened.page.get_by_text("No request is kept in this span.", exact=True).wait_for()
-    opened = open_page("/ports?last=5s").wait_drawn("ports-queues", "ports-inside")
+    opened = visit("Ports", "/ports?last=5s").wait_drawn("ports-queues", "ports-inside")
     for graph in ("ports-queues", "ports-inside"):
         note = f"document.querySelector('#{graph} .live-graph-note').textContent"
         opened.until(f"told => {note} === told", "No listener was measured in this span.")
 
 
 @pytest.mark.usefixtures("none_runs")
-def test_the_overview_offers_no_load_without_a_listener_and_says_which_demos_go(open_page):
-    opened = open_page("/")
+def test_the_overview_offers_no_load_without_a_listener_and_says_which_demos_go(visit):
+    opened = visit("Overview")
     opened.until("document.getElementById('overview-start').disabled")
     hint = opened.page.locator("#overview-start-hint")
     assert hint.inner_text() == "No listener runs: start one on the page Servers."
