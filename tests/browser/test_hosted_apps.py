@@ -9,10 +9,9 @@ import pytest
 from tests.browser.conftest import PHONE
 from tests.browser.test_servers import (
     card,
-    choose,
     fill,
     press,
-    revert,
+    shown,
     status_of,
     wait_card,
 )
@@ -57,17 +56,9 @@ def body(dashboard, name, path="/"):
 
 
 @pytest.fixture
-def servers(visit, dashboard):
-    opened = visit("Servers").wait_drawn("servers-rate")
-    choose(opened, "Listener", "wsgi")
-    port = dashboard.port("wsgi")
-    opened.until("port => document.getElementById('server-port').value == port", str(port))
-    yield opened
-    revert(opened)
-    control = dashboard.control
-    control.listeners.discard_overrides("wsgi")
-    control.close()
-    eventually(lambda: not status_of(dashboard, "wsgi").is_changed)
+def servers(kept_page, dashboard):
+    with shown(kept_page, dashboard) as opened:
+        yield opened
 
 
 def test_another_app_and_back(servers, dashboard):
@@ -128,6 +119,8 @@ def test_a_listener_is_added_with_a_folder_and_removed(servers, dashboard):
     eventually(lambda: dashboard.listener("mine") is None)
     eventually(lambda: not is_bound(port))
     card(servers, "mine").wait_for(state="detached")
+    fill(servers, "Name", "")
+    fill(servers, "App to host", "")
 
 
 def test_on_a_phone_the_fields_fit(open_page):

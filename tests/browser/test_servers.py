@@ -6,7 +6,7 @@ import os
 import socket
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -71,6 +71,10 @@ def wait_unsaved(opened, text):
     opened.until("text => document.getElementById('server-unsaved').innerText === text", text)
 
 
+def wait_port(opened, port):
+    opened.until("port => document.getElementById('server-port').value === port", str(port))
+
+
 def fill(opened, label, value):
     field = opened.page.get_by_role("textbox", name=label, exact=True)
     field.fill(str(value))
@@ -93,20 +97,45 @@ def revert(opened):
     wait_unsaved(opened, "")
 
 
-@pytest.fixture
-def servers(visit, dashboard):
-    """The page with the listener `wsgi` chosen; what was changed is taken back at the end."""
-    opened = visit("Servers").wait_drawn("servers-rate")
-    port = dashboard.port("wsgi")
+EMPTY = """ids => {
+    for (const id of ids) dash_clientside.set_props(id, { children: "" });
+}"""
+IS_AS_SET = """() => {
+    const told = document.querySelector('.server-card[data-listener="wsgi"]').innerText;
+    const value = field => document.getElementById(`server-${field}`).value;
+    return told.includes("running") && !told.includes("changed here") && value("threads") === "8"
+        && !value("deny");
+}"""
+ANSWERS = ("server-answer", "server-cards-answer", "server-new-answer")
+
+
+@contextmanager
+def shown(opened, dashboard):
+    """The page with the listener `wsgi` chosen, which stays from test to test.
+
+    What was typed and changed is taken back at the end, and what was answered is gone.
+    """
+    if opened.page.locator("h1").inner_text() != "Servers":
+        opened.follow("Servers").wait_drawn("servers-rate")
     change(opened, "wsgi")
-    opened.until("port => document.getElementById('server-port').value == port", str(port))
+    wait_port(opened, dashboard.port("wsgi"))
     yield opened
     revert(opened)
     with closing(dashboard.control) as control:
         control.listeners.discard_overrides("wsgi")
-    eventually(lambda: status_of(dashboard, "wsgi").model == "thread_pool")
-    eventually(lambda: not status_of(dashboard, "wsgi").is_changed)
+    # Until then the status is one of before, of a later revision than the next change has.
+    eventually(lambda: status_of(dashboard, "wsgi").revision == 0)
     eventually(lambda: dashboard.listener("wsgi"))
+    opened.until(IS_AS_SET)
+    opened.page.evaluate(EMPTY, ANSWERS)
+    opened.until("ids => ids.every(id => !document.getElementById(id).innerText)", ANSWERS)
+    assert opened.complaints == []
+
+
+@pytest.fixture
+def servers(kept_page, dashboard):
+    with shown(kept_page, dashboard) as opened:
+        yield opened
 
 
 def test_every_listener_has_a_card(servers, dashboard):
@@ -263,17 +292,22 @@ def test_the_dashboard_and_other_programs_are_told_as_the_holder_of_a_port(serve
     assert not status_of(dashboard, "wsgi").is_changed
 
 
-def test_a_value_that_a_poll_brings_is_no_change_of_a_person(servers):
+def test_a_value_that_a_poll_brings_is_no_change_of_a_person(servers, dashboard):
     """Nor when the next poll brings another value before Dash calls back about the first one."""
     servers.page.evaluate(
         """() => {
             const { set_props } = dash_clientside;
-            const values = JSON.parse(document.getElementById("server-values").textContent);
+            const before = document.getElementById("server-values").textContent;
+            const values = JSON.parse(before);
             const bring = port => {
                 values.wsgi.values["server-port"] = port;
                 set_props("server-values", { children: JSON.stringify(values) });
             };
             window.broughtPorts = [];
+            window.putBack = () => {
+                dash_clientside.set_props = set_props;
+                set_props("server-values", { children: before });
+            };
             dash_clientside.set_props = (id, props) => {
                 set_props(id, props);
                 if (id !== "server-port" || !("value" in props)) return;
@@ -286,8 +320,8 @@ def test_a_value_that_a_poll_brings_is_no_change_of_a_person(servers):
     servers.until("document.getElementById('server-port').value === '2222'")
     assert servers.page.evaluate("broughtPorts") == [1111, 2222]
     assert servers.page.locator("#server-unsaved").inner_text() == ""
-    servers.page.reload()
-    servers.wait_drawn("servers-rate")
+    servers.page.evaluate("putBack()")
+    wait_port(servers, dashboard.port("wsgi"))
 
 
 def test_a_change_that_another_person_takes_back_at_once_is_seen(servers, dashboard):
