@@ -23,6 +23,13 @@ def fill(opened, label, value):
     field.press("Tab")
 
 
+@pytest.fixture
+def control(dashboard):
+    control = dashboard.control
+    yield control
+    control.close()
+
+
 def newest_run(dashboard):
     with closing(dashboard.control) as control:
         return control.load_runs.newest(1)[0]
@@ -36,8 +43,8 @@ def figure(opened, label):
     return float(text.replace(label, "").replace(",", "").split()[0])
 
 
-def test_a_run_from_start_to_result_agrees_with_the_store(open_page, dashboard):
-    opened = open_page("/load").wait_drawn("load-rates")
+def test_a_run_from_start_to_result_agrees_with_the_store(visit, dashboard):
+    opened = visit("Load").wait_drawn("load-rates")
     before = total_requests(dashboard.folder, "wsgi")
     fill(opened, "Path and query", "/whoami")
     fill(opened, "Requests per second", 200)
@@ -69,15 +76,31 @@ def graph_total(opened, name):
     return round(sum(value or 0 for value in line["y"]))
 
 
-def test_the_answer_of_start_goes_with_the_end_of_its_run(open_page):
-    opened = open_page("/load").wait_drawn("load-rates")
+def test_stop_ends_a_run_from_any_page_and_the_answer_of_start_goes_with_the_run(visit, dashboard):
+    opened = visit("Load").wait_drawn("load-rates")
     fill(opened, "Seconds", 60)
-    opened.page.get_by_role("button", name="Start", exact=True).click()
+    start = opened.page.get_by_role("button", name="Start", exact=True)
+    strip = opened.page.locator("#run-strip")
+    start.click()
     opened.page.locator("#load-answer").get_by_text("was asked for").wait_for()
-    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    strip.get_by_text("Load run").wait_for()
     opened.page.locator("#run-stop").click()
-    opened.page.locator("#run-strip").wait_for(state="hidden")
+    strip.wait_for(state="hidden")
     opened.until("document.getElementById('load-answer').textContent === ''")
+    stopped_here = newest_run(dashboard).id
+    start.click()
+    strip.get_by_text("Load run").wait_for()
+    opened.page.get_by_role("link", name="Host", exact=True).first.click()
+    opened.wait_drawn("host-cpu")
+    opened.until(
+        "document.querySelector('#host-cpu .live-graph-plot')._fullLayout.shapes.length > 0"
+    )
+    opened.page.locator("#run-stop").click()
+    eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
+    strip.wait_for(state="hidden")
+    stopped_on_host = newest_run(dashboard)
+    assert stopped_on_host.id > stopped_here
+    assert stopped_on_host.result["stopped"]
 
 
 UNDER_WAY = """id => {
@@ -94,11 +117,10 @@ UNDER_WAY = """id => {
 
 
 @contextmanager
-def run_under_way(dashboard, name, target, *options):
+def run_under_way(dashboard, control, name, target, *options):
     """A run of 150 requests a second at a server of its own."""
     app = "tests.browser.situation_apps:app"
-    served = Served(dashboard.folder, app, "--name", name, "--port", "0", *options)
-    with closing(served), closing(dashboard.control) as control:
+    with closing(Served(dashboard.folder, app, "--name", name, "--port", "0", *options)):
         eventually(lambda: dashboard.listener(name), WITHIN_S)
         plan = LoadPlan.constant(name, target, 150, 120)
         run_id = control.load_runs.request(plan, time.time()).id
@@ -109,16 +131,17 @@ def run_under_way(dashboard, name, target, *options):
 
 
 @pytest.fixture
-def refusing_run(dashboard):
+def refusing_run(dashboard, control):
     """A run under way at a server that has room for two connections, and refuses the others."""
-    with run_under_way(dashboard, "crowded", "/sleep?ms=500", "--max-connections", "2") as run_id:
+    options = ("--max-connections", "2")
+    with run_under_way(dashboard, control, "crowded", "/sleep?ms=500", *options) as run_id:
         yield run_id
 
 
 @pytest.fixture
-def awaited_run(dashboard):
+def awaited_run(dashboard, control):
     """A run under way at a server that takes longer over an answer than the run awaits one."""
-    with run_under_way(dashboard, "asleep", "/sleep?ms=20000") as run_id:
+    with run_under_way(dashboard, control, "asleep", "/sleep?ms=20000") as run_id:
         yield run_id
 
 
@@ -155,10 +178,8 @@ SAYS = """([id, code]) => {
 """Whether the verdict says of the answers what the figures beside it say."""
 
 
-def test_a_run_under_way_says_how_many_of_its_requests_were_refused(
-    open_page, dashboard, refusing_run
-):
-    opened = open_page("/load")
+def test_a_run_under_way_says_how_many_of_its_requests_were_refused(visit, dashboard, refusing_run):
+    opened = visit("Load")
     opened.until(SAYS, ["load-now", "run-server-errors"])
     on_load = counts_under_way(opened, "load-now")
     opened.page.locator("#load-now").get_by_role("link", name=f"Run {refusing_run}:").click()
@@ -184,7 +205,7 @@ def test_a_run_under_way_says_how_many_of_its_requests_were_refused(
         ".innerText === text",
         [refusing_run, ended_with],
     )
-    opened.page.goto(f"{opened.page.url.partition('/runs')[0]}/runs/{refusing_run}")
+    row.get_by_role("link", name=f"Run {refusing_run}", exact=True).click()
     table = opened.page.get_by_role("table").filter(has_text="Status < 400")
     table.wait_for()
     above = table.locator("xpath=preceding::p[1]").inner_text()
@@ -218,8 +239,8 @@ AWAITED = """() => {
 """The p99 that awaited requests prove, and what it rests on."""
 
 
-def test_requests_that_are_still_awaited_show_in_the_p99(open_page, awaited_run):
-    opened = open_page("/load")
+def test_requests_that_are_still_awaited_show_in_the_p99(visit, awaited_run):
+    opened = visit("Load")
     opened.page.locator("#load-now").get_by_role("link", name=f"Run {awaited_run}:").wait_for()
     found = opened.page.wait_for_function(AWAITED, timeout=1_000 * WITHIN_S)
     name, p99, longest, answered = found.json_value()
@@ -236,9 +257,12 @@ def test_requests_that_are_still_awaited_show_in_the_p99(open_page, awaited_run)
     assert answered == "0"
 
 
-def test_a_phone_says_how_current_the_page_is_while_a_run_goes_on(open_page, dashboard):
+def test_two_clicks_on_a_phone_start_and_stop_load_and_it_says_how_current_it_is(
+    open_page, dashboard
+):
     opened = open_page("/", PHONE).wait_drawn("overview-host")
     opened.page.get_by_role("button", name="Start demo load").click()
+    eventually(lambda: newest_run(dashboard).state is RunState.RUNNING)
     stop = opened.page.locator("#run-stop")
     stop.wait_for()
     opened.page.locator(".standing").get_by_text("live", exact=True).wait_for()
@@ -255,55 +279,28 @@ def test_a_phone_says_how_current_the_page_is_while_a_run_goes_on(open_page, das
     eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
 
 
-def test_stop_ends_a_run_from_any_page(open_page, dashboard):
-    opened = open_page("/load").wait_drawn("load-rates")
-    fill(opened, "Seconds", 60)
-    opened.page.get_by_role("button", name="Start", exact=True).click()
-    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
-    opened.page.get_by_role("link", name="Host", exact=True).first.click()
-    opened.wait_drawn("host-cpu")
-    opened.until(
-        "document.querySelector('#host-cpu .live-graph-plot')._fullLayout.shapes.length > 0"
-    )
-    opened.page.locator("#run-stop").click()
-    eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
-    opened.page.locator("#run-strip").wait_for(state="hidden")
-    assert newest_run(dashboard).result["stopped"]
-
-
-@pytest.mark.parametrize(
-    ("label", "value", "told"),
-    [
+def test_what_cannot_run_is_said_beside_the_form(visit, control):
+    opened = visit("Load").wait_drawn("load-rates")
+    runs = len(control.load_runs.newest(50))
+    for label, value, told in (
         ("Requests per second", "9999999", "requests per second"),
         ("Path and query", "no slash", "does not start with"),
         ("Requests per second", "-5", "at most 20,000 requests per second, not -5"),
         ("Seconds", "0", "at most 600 seconds, not 0"),
         ("Seconds", "", "Fill in a number of seconds"),
-    ],
-)
-def test_what_cannot_run_is_said_beside_the_form(visit, dashboard, label, value, told):
-    opened = visit("Load").wait_drawn("load-rates")
-    with closing(dashboard.control) as control:
-        runs = len(control.load_runs.newest(50))
-    fill(opened, label, value)
-    opened.page.get_by_role("button", name="Start", exact=True).click()
-    opened.page.locator("#load-answer").get_by_text(told).wait_for()
-    fill(opened, label, "1 and more")
-    opened.until("document.getElementById('load-answer').innerText === ''")
-    with closing(dashboard.control) as control:
-        assert len(control.load_runs.newest(50)) == runs
+    ):
+        as_it_was = opened.page.get_by_role("textbox", name=label, exact=True).input_value()
+        fill(opened, label, value)
+        opened.page.get_by_role("button", name="Start", exact=True).click()
+        opened.page.locator("#load-answer").get_by_text(told).wait_for()
+        fill(opened, label, "1 and more")
+        opened.until("document.getElementById('load-answer').innerText === ''")
+        fill(opened, label, as_it_was)
+    assert len(control.load_runs.newest(50)) == runs
 
 
-def test_two_clicks_from_the_overview_on_a_phone(open_page, dashboard):
-    opened = open_page("/", PHONE).wait_drawn("overview-host")
-    opened.page.get_by_role("button", name="Start demo load").click()
-    eventually(lambda: newest_run(dashboard).state is RunState.RUNNING)
-    opened.page.locator("#run-stop").click()
-    eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
-
-
-def test_a_request_appears_in_the_log_and_opens(open_page, dashboard):
-    opened = open_page("/requests").wait_drawn("requests-classes")
+def test_a_request_appears_in_the_log_and_opens(visit, dashboard):
+    opened = visit("Requests").wait_drawn("requests-classes")
     address = f"http://127.0.0.1:{dashboard.port('wsgi')}/search?q=100%"
     with urllib.request.urlopen(address, timeout=10) as answer:
         assert answer.status == 200
@@ -314,6 +311,8 @@ def test_a_request_appears_in_the_log_and_opens(open_page, dashboard):
     drawer = opened.page.get_by_role("dialog")
     drawer.get_by_text("kernel").first.wait_for()
     assert "Python-urllib" in drawer.inner_text()
+    drawer.get_by_label("Close").click()
+    drawer.wait_for(state="hidden")
 
 
 def test_the_ports_page_names_our_listeners(visit, dashboard):
@@ -322,21 +321,33 @@ def test_the_ports_page_names_our_listeners(visit, dashboard):
     opened.page.get_by_text(str(dashboard.port("files")), exact=True).first.wait_for()
 
 
-def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, dashboard):
-    """The code of tables is loaded late, and rows that stay as they are come once."""
-    with closing(dashboard.control) as control:
-        control.load_runs.request(LoadPlan.constant("wsgi", "/whoami?early", 10, 1), 0.0)
-        eventually(lambda: control.load_runs.active() is None)
+@contextmanager
+def held_back(page, pattern):
+    """Hold requests of a page back until the end.
+
+    A route of playwright would do so, too, but have the page compile all of its code once more.
+    """
     held = []
+    session = page.context.new_cdp_session(page)
+    session.on("Fetch.requestPaused", lambda code: held.append(code))  # noqa: PLW0108 - playwright takes no built-in
+    session.send("Fetch.enable", {"patterns": [{"urlPattern": pattern}]})
+    try:
+        yield held
+    finally:
+        session.detach()
+
+
+def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, control):
+    """The code of tables is loaded late, and rows that stay as they are come once."""
+    control.load_runs.request(LoadPlan.constant("wsgi", "/whoami?early", 10, 1), 0.0)
+    eventually(lambda: control.load_runs.active() is None)
     opened = open_page("/sign-in")
-    opened.page.route("**/async-community*", lambda code: held.append(code))  # noqa: PLW0108 - playwright takes no built-in
-    # Code that is held before the document has loaded keeps it from ever being so.
-    opened.page.goto(opened.base + "/load", wait_until="domcontentloaded")
-    opened.wait_drawn("load-rates")
-    opened.wait_polls(3)
-    assert held
-    for code in held:
-        code.continue_()
+    with held_back(opened.page, "*async-community*") as held:
+        # Code that is held before the document has loaded keeps it from ever being so.
+        opened.page.goto(opened.base + "/load", wait_until="domcontentloaded")
+        opened.wait_drawn("load-rates")
+        opened.wait_polls(3)
+        assert held
     table = opened.page.locator("#load-history")
     table.scroll_into_view_if_needed()
     table.get_by_text("/whoami?early").first.wait_for()
