@@ -1,5 +1,6 @@
 """A person describes a scenario: schedule, mix, file; in the fields, by keyboard, on a phone."""
 
+import urllib.request
 from contextlib import closing
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from servescope.records.load import RunState
 from servescope.records.scenarios import Constant, Poisson, Ramp
 from servescope.scenarios.scenario_file import from_toml
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
@@ -21,6 +22,12 @@ seconds = 1
 [[flows]]
 target = "/whoami"
 """
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def opened(request, visit, open_page):
+    """The page Load on a device."""
+    return open_page("/load", PHONE) if request.param == "phone" else visit("Load")
 
 
 def fill(opened, label, value):
@@ -46,16 +53,15 @@ def start(opened, dashboard):
     """Start the run; its row, once it is over."""
     with closing(dashboard.control) as control:
         before = control.load_runs.newest_id()
-    opened.page.get_by_role("button", name="Start", exact=True).click()
+        opened.page.get_by_role("button", name="Start", exact=True).click()
 
-    def over():
-        with closing(dashboard.control) as control:
+        def over():
             run = next(iter(control.load_runs.newest(1)), None)
-        return run if run and run.id > before and run.state is RunState.DONE else None
+            return run if run and run.id > before and run.state is RunState.DONE else None
 
-    eventually(over)
+        run = eventually(over)
     opened.page.get_by_role("button", name="Start", exact=True).wait_for()
-    return over()
+    return run
 
 
 def file_text(opened):
@@ -68,8 +74,8 @@ def show_file(opened):
     return from_toml(file_text(opened)).scenario
 
 
-def test_a_schedule_has_its_own_fields_and_runs(open_page, dashboard):
-    opened = open_page("/load")
+def test_a_schedule_has_its_own_fields_and_runs(visit, dashboard):
+    opened = visit("Load")
     assert not opened.page.locator("#load-kind").is_visible()
     more(opened)
     assert not opened.page.locator("#load-from-rate").is_visible()
@@ -97,9 +103,7 @@ def check_a_refusal_stays_with_what_was_typed(opened):
     opened.until("document.querySelector('#load-answer').textContent === ''")
 
 
-@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_mix_is_built_shown_as_a_file_and_run(open_page, dashboard, context):
-    opened = open_page("/load", context)
+def test_a_mix_is_built_shown_as_a_file_and_run(opened, dashboard):
     more(opened)
     add = opened.page.get_by_role("button", name="Add a request to the mix")
     add.click()
@@ -135,9 +139,14 @@ def test_a_mix_is_built_shown_as_a_file_and_run(open_page, dashboard, context):
     assert (run.result["sent"], run.result["answered"]) == (40, 40)
 
 
-def test_a_file_is_opened_run_and_saved(open_page, dashboard, tmp_path):
-    opened = open_page("/load")
+def test_the_four_fields_are_a_scenario_and_a_file_in_its_place_is_opened_run_and_saved(
+    visit, dashboard, tmp_path
+):
+    opened = visit("Load")
     more(opened)
+    opened.page.get_by_role("button", name="Save as a file").click()
+    opened.page.locator("#load-answer").get_by_text("There is no file yet").wait_for()
+    assert show_file(opened).schedule == Constant(200, 30)
     path = tmp_path / "whoami.toml"
     path.write_text(FILE)
     with opened.page.expect_file_chooser() as chooser:
@@ -158,9 +167,7 @@ def test_a_file_is_opened_run_and_saved(open_page, dashboard, tmp_path):
     assert file_text(opened) == FILE + "speed = 1"
 
 
-@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_rule_is_seen_failing_and_ends_the_run(open_page, dashboard, context):
-    opened = open_page("/load", context)
+def test_a_rule_is_seen_failing_and_ends_the_run(opened, dashboard):
     fill(opened, "Path and query", "/error")
     fill(opened, "Requests per second", 20)
     fill(opened, "Seconds", 60)
@@ -182,13 +189,9 @@ def test_a_rule_is_seen_failing_and_ends_the_run(open_page, dashboard, context):
     passing.get_by_text("passing", exact=True).wait_for()
     opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
-    def stopped():
-        with closing(dashboard.control) as control:
-            run = control.load_runs.newest(1)[0]
-        return run if run.state is RunState.STOPPED else None
-
-    eventually(stopped)
-    run = stopped()
+    with closing(dashboard.control) as control:
+        eventually(lambda: control.load_runs.newest(1)[0].state is RunState.STOPPED)
+        run = control.load_runs.newest(1)[0]
     assert run.result["sent"] < 1_200
     assert [rule["state"] for rule in run.result["rules"]] == ["failing", "passing"]
     opened.page.locator("#load-now").get_by_role("link", name=f"Run {run.id}: ").click()
@@ -199,12 +202,11 @@ def test_a_rule_is_seen_failing_and_ends_the_run(open_page, dashboard, context):
     opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_a_minute_of_traffic_is_recorded(open_page, dashboard):
-    opened = open_page("/load")
-    fill(opened, "Path and query", "/search?q=secret")
-    fill(opened, "Requests per second", 30)
-    fill(opened, "Seconds", 1)
-    start(opened, dashboard)
+def test_a_minute_of_traffic_is_recorded(visit, dashboard):
+    for _ in range(30):
+        address = f"http://127.0.0.1:{dashboard.port('wsgi')}/search?q=secret"
+        urllib.request.urlopen(address, timeout=20).close()
+    opened = visit("Load")
     more(opened)
     fill(opened, "Recorded traffic, times", 2.5)
     record = opened.page.get_by_role("button", name="Record a minute")
@@ -215,16 +217,8 @@ def test_a_minute_of_traffic_is_recorded(open_page, dashboard):
         opened.page.wait_for_timeout(500)
         return "/search" in file_text(opened)
 
-    eventually(recorded)  # the last second of the run has to be collected
+    eventually(recorded)  # the last second of it has to be collected
     assert "requests to" in opened.page.locator("#load-answer").inner_text()
     scenario = from_toml(file_text(opened)).scenario
     assert (scenario.schedule.kind, scenario.schedule.factor) == ("recorded", 2.5)
     assert "secret" not in file_text(opened)
-
-
-def test_the_four_fields_are_a_scenario_of_their_own(open_page):
-    opened = open_page("/load")
-    more(opened)
-    opened.page.get_by_role("button", name="Save as a file").click()
-    opened.page.locator("#load-answer").get_by_text("There is no file yet").wait_for()
-    assert show_file(opened).schedule == Constant(200, 30)
