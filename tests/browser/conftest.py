@@ -394,7 +394,7 @@ def forget(page, origin, options):
 def kept_page(chromium, dashboard, left_pages):
     """A page that stays from test to test, whose document is loaded once."""
     watched = Watched(left_pages.take(chromium, DESKTOP, dashboard.url), dashboard.url)
-    yield watched.open("/host")
+    yield watched.open("/learn")
     watched.unwatch()
     left_pages.leave(watched.page, DESKTOP, dashboard.url)
     assert watched.complaints == []
