@@ -1,6 +1,7 @@
 """Time: the newest point moves, a pause holds it, a drag zooms every graph, a link shares it.
 
-Each step is one of the browser's history.
+Each step is one of the browser's history. The bar is the same on each page: tests that do not judge
+how a page begins share one, which is loaded once.
 """
 
 import re
@@ -11,20 +12,37 @@ from contextlib import closing
 import pytest
 
 from servescope.store.sqlite.store import open_store
-from tests.browser.conftest import DESKTOP, PHONE, WITHIN_S
+from tests.browser.conftest import DESKTOP, PHONE, WITHIN_S, WITHOUT_GRAPHS
 from tests.page_files import live_pages
-from tests.processes import Dashboards
+from tests.processes import Dashboards, eventually
 
 pytestmark = pytest.mark.browser
 
 SPAN = re.compile(r"from=(\d+)&to=(\d+)")
 
 
-def ranges(opened):
-    return opened.page.evaluate(
-        "[...document.querySelectorAll('.live-graph-plot')].filter(plot => plot._fullLayout)"
-        ".map(plot => plot._fullLayout.xaxis.range.map(String))"
-    )
+@pytest.fixture
+def bar(kept_page):
+    """A page with the time bar that stays from test to test; live, of the last 5 minutes.
+
+    It is at its top: there the Overview has no graph in sight, which each poll would draw.
+    """
+    if kept_page.page.locator("h1").inner_text() == WITHOUT_GRAPHS:
+        kept_page.follow("Overview")
+    kept_page.page.locator("#range").get_by_text("5 min", exact=True).click()
+    kept_page.until("document.documentElement.dataset.view === 'live'")
+    kept_page.until("!/last=|from=/.test(location.search)")
+    kept_page.page.evaluate("window.scrollTo(0, 0)")
+    yield kept_page
+    assert kept_page.complaints == []
+
+
+@pytest.fixture
+def overview(bar):
+    """That page where it is the Overview."""
+    if bar.page.locator("h1").inner_text() != "Overview":
+        bar.follow("Overview")
+    return bar
 
 
 def drag(opened, graph, left, right):
@@ -41,35 +59,8 @@ def drag(opened, graph, left, right):
     mouse.up()
 
 
-def test_the_newest_point_moves_on_its_own(open_page):
-    opened = open_page("/").wait_drawn("overview-host")
-    before = opened.last_x("overview-host")
-    opened.wait_newer("overview-host", before)
-    opened.wait_newer("overview-host", before + 1000)
-    points = opened.points("overview-host")[0]["x"]
-    assert points == sorted(set(points)), "a point came twice"
-
-
-def test_a_pause_holds_the_graphs_and_live_catches_up(open_page):
-    opened = open_page("/").wait_drawn("overview-host", "overview-queues")
-    opened.wait_newer("overview-host", 0)
-    opened.pause()
-    opened.until("document.documentElement.dataset.view === 'fixed'")
-    opened.until("location.search.includes('from=')")
-    held = opened.last_x("overview-host")
-    opened.until(
-        "/^Paused at .*: what you see is /.test(document.getElementById('view-text').textContent)"
-    )
-    said = opened.page.locator("#view-text").inner_text()
-    # Polls go on while paused (what is of now): two of them must not move a graph.
-    opened.wait_polls(2)
-    assert opened.last_x("overview-host") == held
-    assert opened.page.locator("#view-text").inner_text() == said
-    opened.page.keyboard.press("Escape")
-    opened.page.locator("h1").click()
-    opened.page.keyboard.press("Space")
-    opened.until("document.documentElement.dataset.view === 'live'")
-    opened.wait_newer("overview-host", held)
+def url_is(opened, text):
+    opened.until("text => location.search.includes(text)", text)
 
 
 MOMENTS = """() => {
@@ -147,21 +138,228 @@ def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_
     assert begin == told
 
 
-def test_a_span_before_all_data_claims_no_zero(open_page):
-    opened = open_page("/?from=1000000000&to=1000000060")
-    told = "document.getElementById('{}').textContent.includes('Nothing was recorded {}')"
-    opened.until(told.format("view-text", "before"))
-    opened.until(told.format("overview-verdict", "in this span"))
-    opened.page.locator(".path-findings:visible").get_by_text("Nothing was measured").wait_for()
-    assert opened.page.locator("#requests-value").inner_text() == "\N{EM DASH}"
-    assert not opened.page.locator("#view-requests").is_visible()
-    assert not any(
-        "req/s" in said for said in opened.page.locator(".path-summary").all_inner_texts()
+NOW = 1_795_947_600
+"""2026-11-29 10:20:00 UTC, a Sunday."""
+
+READ = {
+    "now-1h/h": (NOW - 4_800, NOW - 1_200),
+    "now/d": (NOW - 37_200, NOW + 49_200),
+    "yesterday": (NOW - 123_600, NOW - 37_200),
+    "now/w": (NOW - 6 * 86_400 - 37_200, NOW + 49_200),
+    "now/M": (1_793_491_200, 1_796_083_200),
+    "2026-11-29T11:20:00+01:00": (NOW, NOW),
+    "2026-11-29 10:20:00,539": (NOW, NOW),
+    "2026-11-29T10:20:00.5Z": (NOW, NOW),
+    "10:20": (NOW, NOW),
+    "1795947600000": (NOW, NOW),
+    "now+1h": None,
+    "15": None,
+    "now-": None,
+    "5 fortnights": None,
+}
+"""Written times, each as a beginning and as an end."""
+
+
+def test_times_are_read_as_logs_and_grafana_write_them(open_page):
+    opened = open_page("/learn", DESKTOP | {"timezone_id": "UTC"})
+    read = """([text, now]) => [false, true].map(
+        isEnd => servescope.clock.parse(text, now, isEnd)?.at ?? null)"""
+    for text, expected in READ.items():
+        found = opened.page.evaluate(read, [text, NOW])
+        assert found == (list(expected) if expected else [None, None]), text
+
+
+def test_an_address_may_name_times_as_grafana_does(open_page):
+    opened = open_page("/latency?from=now-20m&to=now").wait_drawn("latency-percentiles")
+    url_is(opened, "last=20m")
+    opened.until("document.documentElement.dataset.view === 'live'")
+    start = int(time.time()) - 600
+    opened.open(f"/latency?from={start}000&to={start + 60}000").wait_drawn("latency-percentiles")
+    url_is(opened, f"from={start}&to={start + 60}")
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+
+
+def test_what_was_not_recorded_is_no_dashed_line(open_page, dashboard):
+    with closing(open_store(dashboard.folder)) as store:
+        oldest, _ = store.bounds()
+    opened = open_page(f"/latency?from={oldest}&to={oldest + 30}&compare=before")
+    opened.wait_drawn("latency-percentiles")
+    opened.page.get_by_text("the 30 s before, of which nothing was recorded.").wait_for()
+
+
+def test_times_are_of_the_zone_that_was_chosen_once(open_page):
+    opened = open_page("/", {"timezone_id": "Asia/Kolkata"}).wait_drawn("overview-host")
+    shown = "document.getElementById('span-text')?.textContent"
+    opened.until(f"{shown}?.includes('GMT+5:30')")
+    opened.page.get_by_role("button", name="Span…").click()
+    opened.page.get_by_text("UTC", exact=True).click()
+    opened.until(f"{shown}?.includes('UTC')")
+    opened.page.reload()
+    opened.wait_drawn("overview-host")
+    opened.until(f"{shown}?.includes('UTC')")
+    opened.wait_newer("overview-host", 0)
+    drawn = opened.last_x("overview-host")
+    newest = opened.page.evaluate("servescope.view.span()[1]")
+    assert abs(drawn / 1000 - newest) < 60, "the axis is shifted by no zone"
+    write_utc = "servescope.clock.parse('2026-11-28 14:03:10', 1795903620).at"
+    assert opened.page.evaluate(write_utc) == 1_795_874_590
+
+
+def test_a_span_over_midnight_is_told_by_the_clock_in_one_line_of_a_phone(open_page):
+    # Of the zone where this hour is the first of a day; the view has to end in the past.
+    midnight = int(time.time() - 60) // 3600 * 3600
+    hours = midnight // 3600 % 24
+    zone = f"Etc/GMT+{hours}" if hours <= 12 else f"Etc/GMT-{24 - hours}"  # west of GMT is +
+    path = f"/host?from={midnight - 30}&to={midnight + 30}"
+    opened = open_page(path, PHONE | {"timezone_id": zone})
+    said = "document.getElementById('view-text').textContent"
+    opened.until(f"{said}.startsWith('Past: 23:59:30\u201300:00:30 (')")
+
+
+def is_recorded_for(store, seconds):
+    """Whether so much has been recorded."""
+    oldest, newest = store.bounds() or (0, 0)
+    return newest - oldest >= seconds
+
+
+def test_an_earlier_span_is_drawn_dashed(open_page, dashboard):
+    with closing(open_store(dashboard.folder)) as store:
+        eventually(lambda: is_recorded_for(store, 22))  # the first second of it is a gap
+    opened = open_page("/host?last=10s&compare=before").wait_drawn("host-cpu")
+    opened.until(
+        "document.querySelector('#host-cpu .live-graph-plot')?.data?.some("
+        "line => line.line.dash === 'dash' && line.y.some(value => value !== null))",
+        seconds=120,
     )
+    opened.until("document.getElementById('span-text').textContent.includes('Dashed lines: the ')")
+    opened.until(
+        "document.getElementById('host-memory-legend')?.textContent"
+        ".includes('all together, earlier')"
+    )
+    opened.page.locator("#host-cpu").focus()
+    earlier = opened.page.locator("#host-cpu .graph-readout p").filter(has_text=" before")
+    deadline = time.monotonic() + WITHIN_S
+    said = ""
+    while not re.search(r"the [\d.]+ (s|min) before[\d.]+ %$", said):
+        assert time.monotonic() < deadline, said
+        opened.page.keyboard.press("End")
+        earlier.first.wait_for()
+        said = earlier.first.text_content()
 
 
-def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(open_page):
-    opened = open_page("/").wait_drawn("overview-host", "overview-queues")
+HIDDEN_RANGES = """() => {
+    const outer = document.getElementById("ranges");
+    const { left, right } = outer.getBoundingClientRect();
+    const all = [...outer.querySelectorAll("label")].map(one => one.getBoundingClientRect());
+    return { before: all.some(one => one.left < left - 1),
+        behind: all.some(one => one.right > right + 1), mask: getComputedStyle(outer).maskImage };
+}"""
+RANGES_SAY = """more => document.getElementById("ranges").dataset.more === more"""
+
+
+def test_on_a_phone_the_bar_and_its_banner_are_low_the_form_fits_and_hidden_ranges_fade(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+    check_the_edge_that_hides_ranges_fades(opened)
+    height = "document.getElementById('time-bar').getBoundingClientRect().height"
+    opened.wait_newer("host-cpu", 0)
+    assert opened.page.evaluate(height) <= 110
+    check_the_ranges_stand_in_the_middle_of_their_fields(opened)
+    opened.pause()
+    assert opened.page.evaluate(height) <= 110
+    check_the_banner_of_a_past_view_has_one_line(opened)
+    check_the_form_fits(opened)
+
+
+def check_the_edge_that_hides_ranges_fades(opened):
+    opened.until(RANGES_SAY, "behind")
+    found = opened.page.evaluate(HIDDEN_RANGES)
+    assert (found["before"], found["behind"]) == (False, True)
+    assert "gradient" in found["mask"]
+    opened.page.locator("#ranges").evaluate("ranges => ranges.scrollLeft = 60")
+    opened.until(RANGES_SAY, "before behind")
+    opened.page.locator("#ranges").evaluate("ranges => ranges.scrollLeft = ranges.scrollWidth")
+    opened.until(RANGES_SAY, "before")
+    found = opened.page.evaluate(HIDDEN_RANGES)
+    assert (found["before"], found["behind"]) == (True, False)
+
+
+def check_the_ranges_stand_in_the_middle_of_their_fields(opened):
+    off_middle = opened.page.evaluate(
+        "() => [...document.querySelectorAll('#range label')].map(label => {"
+        "const text = document.createRange(); text.selectNodeContents(label);"
+        "const middle = box => box.top + box.height / 2;"
+        "return Math.abs(middle(text.getBoundingClientRect())"
+        " - middle(label.getBoundingClientRect())); })"
+    )
+    assert off_middle
+    assert max(off_middle) <= 2
+
+
+def check_the_banner_of_a_past_view_has_one_line(opened):
+    opened.until("document.getElementById('view-requests').checkVisibility()")
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused: ')")
+    lines = opened.page.evaluate(
+        "(() => { const banner = document.querySelector('.view-banner');"
+        " return banner.offsetHeight / parseFloat(getComputedStyle(banner).lineHeight); })()"
+    )
+    assert round(lines) == 1, opened.page.locator(".view-banner").inner_text()
+
+
+def check_the_form_fits(opened):
+    opened.page.get_by_role("button", name="Span…").click()
+    opened.until("document.getElementById('time-form')?.checkVisibility()")
+    box = opened.page.locator("#time-form").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_newest_point_moves_on_its_own(overview):
+    opened = overview.wait_drawn("overview-host")
+    before = opened.last_x("overview-host")
+    opened.wait_newer("overview-host", before)
+    opened.wait_newer("overview-host", before + 1000)
+    points = opened.points("overview-host")[0]["x"]
+    assert points == sorted(set(points)), "a point came twice"
+
+
+def test_a_pause_holds_the_graphs_and_live_catches_up(overview):
+    opened = overview.wait_drawn("overview-host", "overview-queues")
+    opened.wait_newer("overview-host", 0)
+    opened.pause()
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+    opened.until("location.search.includes('from=')")
+    held = opened.last_x("overview-host")
+    opened.until(
+        "/^Paused at .*: what you see is /.test(document.getElementById('view-text').textContent)"
+    )
+    said = opened.page.locator("#view-text").inner_text()
+    # Polls go on while paused (what is of now): two of them must not move a graph.
+    opened.wait_polls(2)
+    assert opened.last_x("overview-host") == held
+    assert opened.page.locator("#view-text").inner_text() == said
+    opened.page.keyboard.press("Escape")
+    opened.page.locator("h1").click()
+    opened.page.keyboard.press("Space")
+    opened.until("document.documentElement.dataset.view === 'live'")
+    opened.wait_newer("overview-host", held)
+
+
+def test_a_pause_is_said_at_once(bar):
+    bar.until("document.getElementById('standing').textContent === 'live'")
+    said = "() => { document.getElementById('pause').click(); return new Promise(done =>"
+    said += " setTimeout(() => done(document.getElementById('standing').textContent), 0)); }"
+    assert bar.page.evaluate(said) == "live, paused"
+
+
+def test_a_wide_window_shows_all_ranges_and_no_edge_of_them_fades(bar):
+    bar.until(RANGES_SAY, "")
+    found = bar.page.evaluate(HIDDEN_RANGES)
+    assert (found["before"], found["behind"]) == (False, False)
+
+
+def test_a_drag_zooms_every_graph_for_who_opens_its_link_too_and_a_double_click_goes_back(overview):
+    opened = overview.wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
     before = opened.page.evaluate("servescope.view.span()")
     drag(opened, "overview-host", 0.5, 0.9)
@@ -174,41 +372,18 @@ def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(open_page):
         ".filter(plot => plot._fullLayout)"
         ".map(plot => plot._fullLayout.xaxis.range.map(String).join())).size === 1"
     )
-    shared = open_page(opened.page.url.removeprefix(opened.base)).wait_drawn("overview-host")
-    shared.until("document.documentElement.dataset.view === 'fixed'")
-    assert SPAN.search(shared.page.url).groups() == (str(start), str(end))
-    opened.page.locator("#overview-host .nsewdrag").first.dblclick()
+    opened.open(opened.page.url.removeprefix(opened.base)).wait_drawn("overview-host")
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+    assert SPAN.search(opened.page.url).groups() == (str(start), str(end))
+    area = opened.page.locator("#overview-host .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    area.dblclick()
     opened.until("document.documentElement.dataset.view === 'live'")
     opened.until("!location.search.includes('from=')")
 
 
-def test_a_range_is_chosen_and_stays_in_the_address(open_page):
-    opened = open_page("/").wait_drawn("overview-host")
-    opened.page.locator("#range").get_by_text("1 h", exact=True).click()
-    opened.until("location.search.includes('last=1h')")
-    opened.until("document.getElementById('span-text').textContent.includes('data begins at')")
-    told, alone = opened.page.evaluate(
-        "[document.getElementById('span-text').textContent, servescope.view.spanText()]"
-    )
-    assert "(" not in told, "its length is that of what is recorded, which it says"
-    assert re.search(r" \([\d.]+ (s|min)\)$", alone), "an image of a graph has no other sentence"
-    opened.page.get_by_role("link", name="Host", exact=True).first.click()
-    opened.wait_drawn("host-cpu")
-    opened.until("location.search.includes('last=1h')")
-    opened.page.reload()
-    opened.wait_drawn("host-cpu")
-    opened.until("document.querySelector('#range input:checked')?.value === '1h'")
-    opened.page.locator("#range").get_by_text("2 y", exact=True).click()
-    opened.until("location.search.includes('last=2y')")
-    opened.until("document.querySelector('#range input:checked')?.value === '2y'")
-
-
-def url_is(opened, text):
-    opened.until("text => location.search.includes(text)", text)
-
-
-def test_each_step_is_one_of_the_history_and_back_takes_it_back(open_page):
-    opened = open_page("/").wait_drawn("overview-host", "overview-queues")
+def test_each_step_is_one_of_the_history_and_back_takes_it_back(overview):
+    opened = overview.wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
     opened.page.locator("#pause").click()
     url_is(opened, "from=")
@@ -239,10 +414,12 @@ def test_each_step_is_one_of_the_history_and_back_takes_it_back(open_page):
     assert heading.is_visible(), "the page was built anew"
 
 
-def test_the_span_steps_back_and_forward_to_the_end_and_not_before_the_data(open_page):
-    opened = open_page("/host?last=1m").wait_drawn("host-cpu")
-    opened.wait_newer("host-cpu", 0)
-    opened.until("servescope.view.span() !== null")
+def test_the_span_steps_back_and_forward_to_the_end_and_not_before_the_data(overview):
+    opened = overview.wait_drawn("overview-host")
+    opened.wait_newer("overview-host", 0)
+    opened.page.locator("#range").get_by_text("1 min", exact=True).click()
+    url_is(opened, "last=1m")
+    opened.until("servescope.view.span()[1] - servescope.view.span()[0] === 60")
     opened.page.locator("#pause").click()
     url_is(opened, "from=")
     first, end = map(int, SPAN.search(opened.page.url).groups())
@@ -261,13 +438,17 @@ def test_the_span_steps_back_and_forward_to_the_end_and_not_before_the_data(open
 
 
 @pytest.fixture
-def form(open_page):
-    opened = open_page("/host").wait_drawn("host-cpu")
-    opened.wait_newer("host-cpu", 0)
-    opened.page.get_by_role("button", name="Span…").click()
-    opened.until("document.getElementById('time-form')?.checkVisibility()")
-    opened.until("document.getElementById('time-from').value === 'now-5m'")
-    return opened
+def form(overview):
+    """The form for a span, open."""
+    is_shown = "document.getElementById('time-form')?.checkVisibility()"
+    overview.until("servescope.view.span() !== null")
+    overview.page.get_by_role("button", name="Span…").click()
+    overview.until(is_shown)
+    overview.until("document.getElementById('time-from').value === 'now-5m'")
+    yield overview
+    if overview.page.evaluate(is_shown):
+        overview.page.keyboard.press("Escape")
+        overview.until(f"!{is_shown}")
 
 
 def write(opened, start, end):
@@ -321,19 +502,6 @@ def check_enter_sends_what_stands_in_the_field_however_soon_it_comes(form):
     assert "“soon” is no time" in form.page.locator("#time-error").inner_text()
 
 
-def test_the_banner_of_a_past_view_has_one_line_on_a_phone(open_page):
-    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
-    opened.wait_newer("host-cpu", 0)
-    opened.page.locator("#pause").click()
-    opened.until("document.getElementById('view-requests').checkVisibility()")
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused: ')")
-    lines = opened.page.evaluate(
-        "(() => { const banner = document.querySelector('.view-banner');"
-        " return banner.offsetHeight / parseFloat(getComputedStyle(banner).lineHeight); })()"
-    )
-    assert round(lines) == 1, opened.page.locator(".view-banner").inner_text()
-
-
 WRITTEN = {
     "relative": ("now-20m", "now", "last=20m"),
     "known range": ("now-1h", "now", "last=1h"),
@@ -357,172 +525,94 @@ def test_spans_are_written_and_the_address_reopens_them(form):
         url_is(form, address)
         form.until("!document.getElementById('time-form')?.checkVisibility()")
     form.page.reload()
-    form.wait_drawn("host-cpu")
+    form.wait_drawn("overview-host")
     form.until("document.getElementById('span-text').textContent !== ''")
     url_is(form, address)
 
 
-NOW = 1_795_947_600
-"""2026-11-29 10:20:00 UTC, a Sunday."""
-
-READ = {
-    "now-1h/h": (NOW - 4_800, NOW - 1_200),
-    "now/d": (NOW - 37_200, NOW + 49_200),
-    "yesterday": (NOW - 123_600, NOW - 37_200),
-    "now/w": (NOW - 6 * 86_400 - 37_200, NOW + 49_200),
-    "now/M": (1_793_491_200, 1_796_083_200),
-    "2026-11-29T11:20:00+01:00": (NOW, NOW),
-    "2026-11-29 10:20:00,539": (NOW, NOW),
-    "2026-11-29T10:20:00.5Z": (NOW, NOW),
-    "10:20": (NOW, NOW),
-    "1795947600000": (NOW, NOW),
-    "now+1h": None,
-    "15": None,
-    "now-": None,
-    "5 fortnights": None,
-}
-"""Written times, each as a beginning and as an end."""
+def test_this_run_leads_to_where_one_is_started(form):
+    form.page.get_by_role("button", name="This run").click()
+    told = form.page.locator("#time-said")
+    told.get_by_text("No load run has begun yet: start one on the page Load.").wait_for()
+    told.get_by_role("link", name="Load").click()
+    form.until("document.querySelector('h1')?.textContent === 'Load'")
 
 
-def test_times_are_read_as_logs_and_grafana_write_them(open_page):
-    opened = open_page("/learn", DESKTOP | {"timezone_id": "UTC"})
-    read = """([text, now]) => [false, true].map(
-        isEnd => servescope.clock.parse(text, now, isEnd)?.at ?? null)"""
-    for text, expected in READ.items():
-        found = opened.page.evaluate(read, [text, NOW])
-        assert found == (list(expected) if expected else [None, None]), text
-
-
-def test_an_address_may_name_times_as_grafana_does(open_page):
-    opened = open_page("/host?from=now-20m&to=now").wait_drawn("host-cpu")
-    url_is(opened, "last=20m")
-    opened.until("document.documentElement.dataset.view === 'live'")
-    start = int(time.time()) - 600
-    opened.open(f"/host?from={start}000&to={start + 60}000").wait_drawn("host-cpu")
-    url_is(opened, f"from={start}&to={start + 60}")
-    opened.until("document.documentElement.dataset.view === 'fixed'")
-
-
-def test_what_was_not_recorded_is_no_dashed_line(open_page, dashboard):
-    with closing(open_store(dashboard.folder)) as store:
-        oldest, _ = store.bounds()
-    opened = open_page(f"/host?from={oldest}&to={oldest + 30}&compare=before")
-    opened.wait_drawn("host-cpu")
-    opened.page.get_by_text("the 30 s before, of which nothing was recorded.").wait_for()
-
-
-def test_a_pause_is_said_at_once(open_page):
-    opened = open_page("/host").wait_drawn("host-cpu")
-    opened.until("document.getElementById('standing').textContent === 'live'")
-    said = "() => { document.getElementById('pause').click(); return new Promise(done =>"
-    said += " setTimeout(() => done(document.getElementById('standing').textContent), 0)); }"
-    assert opened.page.evaluate(said) == "live, paused"
-
-
-def test_times_are_of_the_zone_that_was_chosen_once(open_page):
-    opened = open_page("/host", {"timezone_id": "Asia/Kolkata"}).wait_drawn("host-cpu")
-    shown = "document.getElementById('span-text')?.textContent"
-    opened.until(f"{shown}?.includes('GMT+5:30')")
-    opened.page.get_by_role("button", name="Span…").click()
-    opened.page.get_by_text("UTC", exact=True).click()
-    opened.until(f"{shown}?.includes('UTC')")
-    opened.page.reload()
-    opened.wait_drawn("host-cpu")
-    opened.until(f"{shown}?.includes('UTC')")
-    opened.wait_newer("host-cpu", 0)
-    drawn, newest = opened.last_x("host-cpu"), opened.page.evaluate("servescope.view.span()[1]")
-    assert abs(drawn / 1000 - newest) < 60, "the axis is shifted by no zone"
-    write_utc = "servescope.clock.parse('2026-11-28 14:03:10', 1795903620).at"
-    assert opened.page.evaluate(write_utc) == 1_795_874_590
-
-
-def test_a_span_over_midnight_is_told_by_the_clock_in_one_line_of_a_phone(open_page):
-    # Of the zone where this hour is the first of a day; the view has to end in the past.
-    midnight = int(time.time() - 60) // 3600 * 3600
-    hours = midnight // 3600 % 24
-    zone = f"Etc/GMT+{hours}" if hours <= 12 else f"Etc/GMT-{24 - hours}"  # west of GMT is +
-    path = f"/host?from={midnight - 30}&to={midnight + 30}"
-    opened = open_page(path, PHONE | {"timezone_id": zone})
-    said = "document.getElementById('view-text').textContent"
-    opened.until(f"{said}.startsWith('Past: 23:59:30\u201300:00:30 (')")
-
-
-def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
-    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
-    opened.until("servescope.view.span() !== null")
-    height = "document.getElementById('time-bar').getBoundingClientRect().height"
-    assert opened.page.evaluate(height) <= 110
-    off_middle = opened.page.evaluate(
-        "() => [...document.querySelectorAll('#range label')].map(label => {"
-        "const text = document.createRange(); text.selectNodeContents(label);"
-        "const middle = box => box.top + box.height / 2;"
-        "return Math.abs(middle(text.getBoundingClientRect())"
-        " - middle(label.getBoundingClientRect())); })"
+def show_span(opened, start, end):
+    """Have the page show a span of the past, and wait until it does."""
+    opened.page.evaluate("([start, end]) => servescope.view.fix(start, end)", [start, end])
+    opened.until(
+        "span => JSON.stringify(servescope.view.span()) === JSON.stringify(span)", [start, end]
     )
-    assert off_middle
-    assert max(off_middle) <= 2
+    return opened
+
+
+def test_a_span_before_all_data_claims_no_zero(overview):
+    opened = show_span(overview, 1_000_000_000, 1_000_000_060)
+    told = "document.getElementById('{}').textContent.includes('Nothing was recorded {}')"
+    opened.until(told.format("view-text", "before"))
+    opened.until(told.format("overview-verdict", "in this span"))
+    opened.page.locator(".path-findings:visible").get_by_text("Nothing was measured").wait_for()
+    assert opened.page.locator("#requests-value").inner_text() == "\N{EM DASH}"
+    assert not opened.page.locator("#view-requests").is_visible()
+    assert not any(
+        "req/s" in said for said in opened.page.locator(".path-summary").all_inner_texts()
+    )
+
+
+NOTES = "[...document.querySelectorAll('.live-graph-note')].map(note => note.textContent)"
+
+
+def test_a_past_of_which_nothing_was_recorded_claims_nothing_and_gives_no_advice(overview):
+    opened = show_span(overview, 1_600_000_000, 1_600_000_060)
+    for page in ("Requests", "Latency", "Ports", "Overview"):
+        opened.follow(page)
+        opened.page.locator("#view-text").get_by_text("Nothing was recorded").wait_for()
+        opened.page.locator(".live-graph[data-state=empty]").first.wait_for()
+        notes = {note for note in opened.page.evaluate(NOTES) if note}
+        assert notes == {"Nothing was recorded in this span."}, page
+        assert opened.page.locator("#view-requests").is_hidden(), page
+        said = opened.page.locator("#page").inner_text()
+        assert "No requests in this span" not in said, page
+        assert "start demo load" not in said.replace("press Start demo load", ""), page
+
+
+def test_an_empty_live_graph_says_how_something_comes(bar):
+    opened = bar.follow("Requests")
+    note = opened.page.locator("#websocket-open .live-graph-note")
+    opened.page.locator("#websocket-open").scroll_into_view_if_needed()
+    note.get_by_text("No WebSocket in this span. Open the listener asgi and send").wait_for()
     opened.pause()
-    assert opened.page.evaluate(height) <= 110
-    opened.page.get_by_role("button", name="Span…").click()
-    opened.until("document.getElementById('time-form')?.checkVisibility()")
-    box = opened.page.locator("#time-form").bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= 390
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    note.get_by_text("No WebSocket in this span.", exact=True).wait_for()
 
 
-def test_an_earlier_span_is_drawn_dashed(open_page):
-    opened = open_page("/host?last=10s&compare=before").wait_drawn("host-cpu")
-    opened.until(
-        "document.querySelector('#host-cpu .live-graph-plot')?.data?.some("
-        "line => line.line.dash === 'dash' && line.y.some(value => value !== null))",
-        seconds=120,
+def test_an_empty_live_graph_leads_to_the_page_that_it_names(bar):
+    opened = bar.follow("Latency")
+    note = opened.page.locator("#latency-stages .live-graph-note")
+    note.get_by_text("Open a listener from the page Overview, and its requests").wait_for()
+    opened.page.evaluate("window.sameDocument = true")
+    note.get_by_role("link", name="Overview").click()
+    opened.until("document.querySelector('h1')?.textContent === 'Overview'")
+    assert opened.page.evaluate("window.sameDocument") is True
+
+
+def test_a_range_is_chosen_and_stays_in_the_address(bar):
+    bar.page.locator("#range").get_by_text("1 h", exact=True).click()
+    bar.until("location.search.includes('last=1h')")
+    bar.until("document.getElementById('span-text').textContent.includes('data begins at')")
+    told, alone = bar.page.evaluate(
+        "[document.getElementById('span-text').textContent, servescope.view.spanText()]"
     )
-    opened.until("document.getElementById('span-text').textContent.includes('Dashed lines: the ')")
-    opened.until(
-        "document.getElementById('host-memory-legend')?.textContent"
-        ".includes('all together, earlier')"
-    )
-    opened.page.locator("#host-cpu").focus()
-    earlier = opened.page.locator("#host-cpu .graph-readout p").filter(has_text=" before")
-    deadline = time.monotonic() + WITHIN_S
-    said = ""
-    while not re.search(r"the [\d.]+ (s|min) before[\d.]+ %$", said):  # the first point is a gap
-        assert time.monotonic() < deadline, said
-        opened.page.keyboard.press("End")
-        earlier.first.wait_for()
-        said = earlier.first.text_content()
-
-
-HIDDEN_RANGES = """() => {
-    const outer = document.getElementById("ranges");
-    const { left, right } = outer.getBoundingClientRect();
-    const all = [...outer.querySelectorAll("label")].map(one => one.getBoundingClientRect());
-    return { before: all.some(one => one.left < left - 1),
-        behind: all.some(one => one.right > right + 1), mask: getComputedStyle(outer).maskImage };
-}"""
-RANGES_SAY = """more => document.getElementById("ranges").dataset.more === more"""
-
-
-def test_on_a_phone_the_edge_that_hides_ranges_fades(open_page):
-    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
-    opened.until(RANGES_SAY, "behind")
-    found = opened.page.evaluate(HIDDEN_RANGES)
-    assert (found["before"], found["behind"]) == (False, True)
-    assert "gradient" in found["mask"]
-    opened.page.locator("#ranges").evaluate("ranges => ranges.scrollLeft = 60")
-    opened.until(RANGES_SAY, "before behind")
-    opened.page.locator("#ranges").evaluate("ranges => ranges.scrollLeft = ranges.scrollWidth")
-    opened.until(RANGES_SAY, "before")
-    found = opened.page.evaluate(HIDDEN_RANGES)
-    assert (found["before"], found["behind"]) == (True, False)
-
-
-def test_a_wide_window_shows_all_ranges_and_no_edge_of_them_fades(open_page):
-    opened = open_page("/host").wait_drawn("host-cpu")
-    opened.until(RANGES_SAY, "")
-    found = opened.page.evaluate(HIDDEN_RANGES)
-    assert (found["before"], found["behind"]) == (False, False)
+    assert "(" not in told, "its length is that of what is recorded, which it says"
+    assert re.search(r" \([\d.]+ (s|min)( \d+ s)?\)$", alone), "an image has no other sentence"
+    bar.follow("Latency").wait_drawn("latency-percentiles")
+    bar.until("location.search.includes('last=1h')")
+    bar.page.reload()
+    bar.wait_drawn("latency-percentiles")
+    bar.until("document.querySelector('#range input:checked')?.value === '1h'")
+    bar.page.locator("#range").get_by_text("2 y", exact=True).click()
+    bar.until("location.search.includes('last=2y')")
+    bar.until("document.querySelector('#range input:checked')?.value === '2y'")
 
 
 NUMBERS = """[...document.querySelectorAll('#page *')]
@@ -543,67 +633,18 @@ def settled_numbers(opened):
     raise AssertionError("they move")
 
 
-def test_no_number_beside_a_past_view_moves(open_page, dashboard):
+def test_no_number_beside_a_past_view_moves(bar, dashboard):
     wsgi = dashboard.listener("wsgi").url
-    opened = open_page("/host").wait_drawn("host-cpu")
     span = "servescope.view.span()"
-    opened.until(f"{span} && {span}[1] - {span}[0] > 8")
-    end = opened.page.evaluate(f"{span}[1]")
-    past = f"from={end - 8}&to={end}"
-    opened.open(f"/host?{past}")
+    bar.until(f"{span} && {span}[1] - {span}[0] > 8")
+    end = bar.page.evaluate(f"{span}[1]")
+    show_span(bar, end - 8, end)
     for page in live_pages():
-        opened.follow(page.name).wait_drawn(page.graphs[0])
+        opened = bar.follow(page.name).wait_drawn(page.graphs[0])
         opened.until("document.getElementById('view-text').textContent.startsWith('In the past')")
-        url_is(opened, past)
+        url_is(opened, f"from={end - 8}&to={end}")
         before = settled_numbers(opened)
         for _ in range(20):
             urllib.request.urlopen(f"{wsgi}whoami").read()
         opened.wait_polls(3)
         assert opened.page.evaluate(NUMBERS) == before, page.path
-
-
-NOTES = "[...document.querySelectorAll('.live-graph-note')].map(note => note.textContent)"
-
-
-def test_a_past_of_which_nothing_was_recorded_claims_nothing_and_gives_no_advice(open_page):
-    opened = open_page("/?from=1600000000&to=1600000060")
-    for page in ("Overview", "Requests", "Latency", "Ports"):
-        if page != "Overview":
-            opened.follow(page)
-        opened.page.locator("#view-text").get_by_text("Nothing was recorded").wait_for()
-        opened.page.locator(".live-graph[data-state=empty]").first.wait_for()
-        notes = {note for note in opened.page.evaluate(NOTES) if note}
-        assert notes == {"Nothing was recorded in this span."}, page
-        assert opened.page.locator("#view-requests").is_hidden(), page
-        said = opened.page.locator("#page").inner_text()
-        assert "No requests in this span" not in said, page
-        assert "start demo load" not in said.replace("press Start demo load", ""), page
-
-
-def test_an_empty_live_graph_says_how_something_comes(open_page):
-    opened = open_page("/requests?last=1m")
-    note = opened.page.locator("#websocket-open .live-graph-note")
-    opened.page.locator("#websocket-open").scroll_into_view_if_needed()
-    note.get_by_text("No WebSocket in this span. Open the listener asgi and send").wait_for()
-    opened.pause()
-    note.get_by_text("No WebSocket in this span.", exact=True).wait_for()
-
-
-def test_an_empty_live_graph_leads_to_the_page_that_it_names(open_page):
-    opened = open_page("/latency?last=5s")
-    note = opened.page.locator("#latency-stages .live-graph-note")
-    note.get_by_text("Open a listener from the page Overview, and its requests").wait_for()
-    opened.page.evaluate("window.sameDocument = true")
-    note.get_by_role("link", name="Overview").click()
-    opened.until("document.querySelector('h1')?.textContent === 'Overview'")
-    assert opened.page.evaluate("window.sameDocument") is True
-
-
-def test_this_run_leads_to_where_one_is_started(start_dashboard, look):
-    opened = look(start_dashboard()).wait_drawn("overview-host")
-    opened.page.get_by_role("button", name="Span…").click()
-    opened.page.get_by_role("button", name="This run").click()
-    told = opened.page.locator("#time-said")
-    told.get_by_text("No load run has begun yet: start one on the page Load.").wait_for()
-    told.get_by_role("link", name="Load").click()
-    opened.until("document.querySelector('h1')?.textContent === 'Load'")
