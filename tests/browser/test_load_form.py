@@ -79,6 +79,7 @@ def test_a_schedule_has_its_own_fields_and_runs(visit, dashboard):
     assert not opened.page.locator("#load-kind").is_visible()
     more(opened)
     assert not opened.page.locator("#load-from-rate").is_visible()
+    assert opened.page.locator("[role=option]").count() == 0  # a list is made when it opens
     choose_schedule(opened, "Ramp")
     opened.page.locator("#load-from-rate").wait_for()
     fill(opened, "From requests per second", 10)
