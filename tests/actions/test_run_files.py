@@ -20,6 +20,14 @@ from servescope.store.query import Aggregation
 from servescope.store.sqlite.store import open_store
 from tests.contexts import leading_process
 from tests.measured_runs import HOST, SECONDS, START, exported, measure
+from tests.prepared_children import forked_children
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_readers():
+    """The process that opens a file is forked; tests/app/test_run_files.py starts it."""
+    with forked_children("servescope.run_files.imported", "pyarrow.parquet"):
+        yield
 
 
 @pytest.fixture(scope="module")
