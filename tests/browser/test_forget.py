@@ -24,15 +24,16 @@ KEEP = """() => {
 }"""
 
 
+DARK_PHONE_WITH_PERMISSIONS = PHONE | {
+    "color_scheme": "dark",
+    "permissions": ["clipboard-read", "clipboard-write"],
+}
+
+
 @pytest.mark.parametrize(
     "options",
-    [
-        DESKTOP,
-        PHONE,
-        DESKTOP | {"color_scheme": "dark"},
-        DESKTOP | {"permissions": ["clipboard-read", "clipboard-write"]},
-    ],
-    ids=["desktop", "phone", "dark", "with permissions"],
+    [DESKTOP, DARK_PHONE_WITH_PERMISSIONS],
+    ids=["desktop", "a dark phone with permissions"],
 )
 def test_a_page_that_forgets_is_as_when_it_was_new(chromium, dashboard, options):
     page = new_page(chromium, options)
