@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -33,6 +32,7 @@ from servescope.runtime import Runtime
 from servescope.runtime.dashboard_server import bind_dashboard, start_dashboard_server
 from servescope.settings import Settings, load_settings
 from servescope.sockets.binding import address_of
+from servescope.stop_request import StopRequest
 from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
@@ -45,10 +45,6 @@ if TYPE_CHECKING:
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 EXIT_S: Final = 2.0
 """How long what a hosted app left behind may hold up the end; see `servescope.bounded_exit`."""
-
-LOOK_S: Final = 0.5
-"""How often the main thread wakes to run signal handlers. The kernel may deliver a signal to
-another thread (signal(7)), which does not wake this one."""
 
 
 def create_app(settings: Settings | None = None) -> dash.Dash:
@@ -142,17 +138,13 @@ def main(app: dash.Dash, runtime: Runtime) -> None:
 
 def _serve(flask: Flask, runtime: Runtime) -> None:
     """Serve with the project's own server until a signal ends it."""
-    asked_to_stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: asked_to_stop.set())
-    restore_signals_in_children((signal.SIGTERM, signal.SIGINT))
+    stop = StopRequest()
     listening = bind_dashboard(runtime.settings)
     _, port = address_of(listening)
     runtime.start()
     served = start_dashboard_server(flask, listening)
     _say_where(runtime.settings, port)
-    while not asked_to_stop.wait(LOOK_S):
-        pass
+    stop.wait()
     served.stop()
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,7 +13,6 @@ from servescope.bounded_exit import exit_within
 from servescope.commands import serve_options
 from servescope.commands.interruption import INTERRUPTED
 from servescope.errors import DataFolderError, ListenerError, UsageError
-from servescope.forked_child import restore_signals_in_children
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.paths import absolute, expanded
 from servescope.records.listeners import (
@@ -33,12 +30,12 @@ from servescope.runtime.served_app import ServedApp
 from servescope.serving.access import networks
 from servescope.serving.workers.app_probe import kind_in_process
 from servescope.settings import load_settings
+from servescope.stop_request import StopRequest
 from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
-    from types import FrameType
 
     from servescope.records.listeners import ListenerStatus
 
@@ -67,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     folder = absolute(arguments.data_folder or settings.data_dir)
     spec = listener_of(arguments)
-    asked_to_stop = _on_signals()
+    stop = StopRequest(second_interrupt_status=INTERRUPTED)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -82,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         if arguments.reload:  # and say so
             logging.getLogger(listeners.__name__).setLevel(logging.INFO)
-        while not asked_to_stop.wait(ROUND_S):
+        while not stop.comes_within(ROUND_S):
             served.run_once()
     finally:
         exit_within(STOP_S)
@@ -211,21 +208,3 @@ def _proxies(arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[str,
     except ValueError as error:
         raise UsageError(f"--trusted-proxies, --proxy-headers: {error}") from None
     return entries, fields
-
-
-def _on_signals() -> threading.Event:
-    """The event that SIGTERM and SIGINT set; a second SIGINT ends the process where it is."""
-    asked = threading.Event()
-    interrupted = threading.Event()
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT:
-            if interrupted.is_set():
-                os._exit(INTERRUPTED)
-            interrupted.set()
-        asked.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    restore_signals_in_children((signal.SIGTERM, signal.SIGINT))
-    return asked

@@ -5,19 +5,17 @@ the port that a dashboard would have, prints its address, and ends on SIGTERM.
 """
 
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from servescope.recording.recorder import Recorder
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
+from servescope.stop_request import StopRequest
 
 
 def main(model, folder):
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    stop = StopRequest()
     spec = ListenerSpec(
         name="dashboard",
         address="127.0.0.1",
@@ -34,8 +32,7 @@ def main(model, folder):
     host, port = listener.address
     sys.stdout.write(f"Servescope: http://{host}:{port}/\n")
     sys.stdout.flush()
-    while not ended.wait(0.5):
-        pass  # a signal that another thread got does not wake this one
+    stop.wait()
     listener.stop()
     recorder.close()
     runtime.stop()

@@ -6,25 +6,22 @@ what a server needs: many are started.
 """
 
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from servescope.recording.recorder import Recorder
 from servescope.serving import start_listener
 from servescope.serving.workers.order import WorkerOrder
+from servescope.stop_request import StopRequest
 
 
 def main() -> int:
     order = WorkerOrder.from_line(sys.stdin.buffer.readline())
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop = StopRequest()
     recorder = Recorder(Path(sys.argv[1]), capacity=2**17)
     listener = start_listener(order.spec, recorder)
     os.write(1, b"%d\n" % listener.address[1])
-    while not stop.wait(0.1):
-        pass  # a signal that another thread got does not wake this one
+    stop.wait()
     listener.stop(float(sys.argv[2]))
     recorder.close()
     return 0
