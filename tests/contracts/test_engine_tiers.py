@@ -1,8 +1,15 @@
-"""Rows of coarser tiers on real engines: complete, asked for where they are, exact all the same."""
+"""Rows of coarser tiers on real engines: complete, asked for where they are, exact all the same.
+
+The histories of the hosts, and what their files answer, are the same for each engine: they are
+written and computed once.
+"""
 
 import random
+import shutil
 import time
 from contextlib import closing
+from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +19,7 @@ from servescope.store.base import Batch, Frame
 from servescope.store.engine import sender
 from servescope.store.opening import open_backend
 from servescope.store.query import Aggregation, Query
+from servescope.store.sqlite.store import open_store
 from servescope.store.steps import Steps
 from servescope.store.tiers import MINUTE, TEN_MINUTES
 from tests.contracts.series import CPU, MEMORY, REQUESTS, SENT, START, delta, same
@@ -21,6 +29,10 @@ from tests.processes import eventually
 HOURS = 3
 FIRST = START // 3600 * 3600 + 1234
 LAST = FIRST + HOURS * 3600
+LIVE = 30
+"""The last frames of a history are written while an engine is there; it is told of all others."""
+
+SPANS = ((FIRST - 100, LAST + 50), (FIRST + 777, LAST - 2345))
 
 
 @pytest.fixture(
@@ -49,11 +61,15 @@ def history(seed, first=FIRST, last=LAST):
         ts += rng.choice([1, 2, 3, 3, 3, 40]) if rng.random() < 0.995 else 1300
 
 
+def write(store, frames):
+    for low in range(0, len(frames), 300):
+        store.write(Batch(frames[low : low + 300]))
+
+
 def fill(store, frames):
     """Send it all, rows too; with the last frame the engine is told of them."""
     *frames, last = frames
-    for low in range(0, len(frames), 300):
-        store.write(Batch(frames[low : low + 300]))
+    write(store, frames)
     assert store.wait_sent(60), store.notices()
     due = frames[-1].ts - 10
     eventually(
@@ -89,19 +105,44 @@ def learn_rows(engine, store):
 
 
 @pytest.fixture(scope="module")
-def stores(engine, tmp_path_factory):
+def hosts(tmp_path_factory):
+    """Two hosts: their folders before any engine was there, the rest, and what all of it answers.
+
+    The answers are those of a local file; each is asked for once.
+    """
+    made = {}
+    for seed, name in enumerate(("a", "b")):
+        folder, whole = (tmp_path_factory.mktemp(name) / kind for kind in ("earlier", "whole"))
+        frames = list(history(seed))
+        with closing(open_store(folder, 64)) as store:
+            write(store, frames[:-LIVE])
+        shutil.copytree(folder, whole)
+        store = open_store(whole, 64)
+        write(store, frames[-LIVE:])
+        asked = ("aggregate", "mean", "quantiles", "heatmap", "total")
+        answers = SimpleNamespace(**{one: cache(getattr(store, one)) for one in asked})
+        made[name] = SimpleNamespace(
+            folder=folder, live=frames[-LIVE:], answers=answers, close=store.close
+        )
+    yield made
+    for host in made.values():
+        host.close()
+
+
+@pytest.fixture(scope="module")
+def stores(engine, hosts, tmp_path_factory):
     """Two hosts with their rows, and one of an older Servescope that sends seconds only."""
     opened = {}
-    for seed, name in enumerate(("a", "b", "old")):
-        folder = tmp_path_factory.mktemp(name)
-        opened[name] = store = open_backend(engine.setting, folder, 64, name)
-        with pytest.MonkeyPatch.context() as patch:
-            if name == "old":
-                patch.setattr(sender, "COARSE", ())
-                store.write(Batch(list(history(seed, LAST - 1000))))
-                assert store.wait_sent(60)
-            else:
-                fill(store, list(history(seed)))
+    for name, host in hosts.items():
+        folder = tmp_path_factory.mktemp(name) / "data"
+        shutil.copytree(host.folder, folder)
+        opened[name] = open_backend(engine.setting, folder, 64, name)
+        fill(opened[name], host.live)
+    opened["old"] = old = open_backend(engine.setting, tmp_path_factory.mktemp("old"), 64, "old")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sender, "COARSE", ())
+        old.write(Batch(list(history(2, LAST - 1000))))
+        assert old.wait_sent(60)
     for store in opened.values():
         learn_rows(engine, store)
     yield opened
@@ -118,11 +159,11 @@ def agree(found, expected):
 
 @pytest.mark.parametrize("name", ["a", "b"])
 @pytest.mark.parametrize("step", [60, 90, 120, 300, 600, 1200, 3600])
-def test_coarse_steps_are_what_the_seconds_add_up_to(stores, name, step):
-    store = stores[name]
-    view, local = store.view(name), store.local
+def test_coarse_steps_are_what_the_seconds_add_up_to(stores, hosts, name, step):
+    view, local = stores[name].view(name), hosts[name].answers
     by_cpu, by_route = ("cpu.logical_number",), ("http.route",)
-    for span in ((FIRST - 100, LAST + 50, step), (FIRST + 777, LAST - 2345, step)):
+    for start, end in SPANS:
+        span = (start, end, step)
         for agg in (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX):
             agree(
                 view.aggregate(Query(CPU_UTILIZATION, *span), agg),
@@ -140,7 +181,7 @@ def test_coarse_steps_are_what_the_seconds_add_up_to(stores, name, step):
             view.mean(Query(REQUEST_DURATION, *span, by=by_route)),
             local.mean(Query(REQUEST_DURATION, *span, by=by_route)),
         )
-        qs = [0.5, 0.95]
+        qs = (0.5, 0.95)
         agree(
             view.quantiles(Query(REQUEST_DURATION, *span, by=by_route), qs),
             local.quantiles(Query(REQUEST_DURATION, *span, by=by_route), qs),
@@ -149,7 +190,12 @@ def test_coarse_steps_are_what_the_seconds_add_up_to(stores, name, step):
             view.heatmap(Query(REQUEST_DURATION, *span)).counts,
             local.heatmap(Query(REQUEST_DURATION, *span)).counts,
         )
-        start, end, _ = span
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_total_of_a_span_is_what_the_seconds_add_up_to(stores, hosts, name):
+    view, local = stores[name].view(name), hosts[name].answers
+    for start, end in SPANS:
         found, expected = (
             view.total(Query(REQUEST_DURATION, start, end)),
             local.total(Query(REQUEST_DURATION, start, end)),
