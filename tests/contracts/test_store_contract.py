@@ -7,6 +7,7 @@ import copy
 import math
 import random
 from collections import defaultdict
+from functools import cache
 
 import numpy as np
 import pytest
@@ -71,6 +72,7 @@ class Model:
         return np.sum(counts or [np.zeros(histogram.BUCKETS)], axis=0, dtype=int), sum_s
 
 
+@cache
 def history(seed, seconds=400):
     """Frames with gaps, series that come and go, values of all sizes; in order of time."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
@@ -93,7 +95,7 @@ def history(seed, seconds=400):
                 },
             )
         )
-    return frames
+    return tuple(frames)
 
 
 def coin(rng):
@@ -133,13 +135,8 @@ def filled(filled_once):
 
 @pytest.fixture
 def filled_anew(request, store):
-    """One that a test may write into, or close."""
+    """One that a test may write into, and close."""
     return fill(store, request.param)
-
-
-each_filled_anew = pytest.mark.parametrize(
-    ("open_backend", "filled_anew"), CASES, indirect=True, ids=str
-)
 
 
 def questions(model, rng, number):
@@ -271,8 +268,10 @@ def test_bounds_are_the_first_and_last_second(filled):
     assert store.bounds() == (min(model.gauges), max(model.gauges))
 
 
-@each_filled_anew
-def test_frames_of_known_seconds_are_merged_however_late(filled_anew):
+@pytest.mark.parametrize(("open_backend", "filled_anew"), CASES, indirect=True, ids=str)
+def test_late_frames_of_known_seconds_are_merged_and_all_outlives_a_new_start(
+    filled_anew, open_backend
+):
     store, model, rng = filled_anew
     late = [frame for frame in history(99) if rng.random() < 0.3]
     shift = rng.choice(sorted(model.gauges)) - late[0].ts
@@ -304,11 +303,6 @@ def test_frames_of_known_seconds_are_merged_however_late(filled_anew):
         late_too = amended.merged(REQUESTS, amended.seconds(start, end - start, start, end))[0]
         assert (found <= late_too).all()
         assert not store.capabilities().amends or (found == first_told).all()
-
-
-@each_filled_anew
-def test_everything_outlives_a_new_start(filled_anew, open_backend):
-    store, model, _ = filled_anew
     start, end = min(model.gauges), max(model.gauges) + 1
     before = store.aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM)
     store.close()
