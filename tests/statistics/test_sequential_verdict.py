@@ -31,15 +31,26 @@ def simulated(utilisation, service_time):
     return np.array(sides).reshape(2, len(QUANTILES), COMPARISONS, MOST_PAIRS)
 
 
-def looks(pairs, **how):
-    """The verdict after each pair of one comparison, from pairs of shape (2, 3, pairs)."""
-    sequence = SequentialVerdict(**{"tolerance": 0.05, **how})
+def with_each_pair(pairs):
+    """One comparison with one more pair each time, from pairs of shape (2, 3, pairs)."""
+    sequence = SequentialVerdict(tolerance=0.05)
     for before, after in zip(pairs[0].T, pairs[1].T, strict=True):
         sequence.add(
             dict(zip(QUANTILES, before.tolist(), strict=True)),
             dict(zip(QUANTILES, after.tolist(), strict=True)),
         )
-        yield sequence.verdict()
+        yield sequence
+
+
+def looks(pairs):
+    """The verdict after each pair of one comparison."""
+    return (sequence.verdict() for sequence in with_each_pair(pairs))
+
+
+def last_look(pairs):
+    """The verdict after all pairs of one comparison."""
+    *_, sequence = with_each_pair(pairs)
+    return sequence.verdict()
 
 
 @cache
@@ -135,18 +146,18 @@ def noisy_pairs(ratio, deviation, pairs=MOST_PAIRS, seed=4):
     ids=["the same", "a little slower", "much slower", "much faster", "at the tolerance"],
 )
 def test_the_verdict_follows_from_the_intervals(ratio, kind):
-    assert list(looks(noisy_pairs(ratio, 0.02)))[-1].kind is kind
+    assert last_look(noisy_pairs(ratio, 0.02)).kind is kind
 
 
 def test_a_quantile_that_is_only_watched_is_not_waited_for_but_tells_of_a_slower_server():
     pairs = noisy_pairs(1.0, 0.02)
     pairs[1, 2] *= np.exp(np.random.default_rng(5).normal(0, 1.0, MOST_PAIRS))  # p99 is all noise
-    noisy = list(looks(pairs))[-1]
+    noisy = last_look(pairs)
     assert noisy.kind is VerdictKind.NOT_SLOWER
     assert noisy.quantiles[2].kind is VerdictKind.UNDECIDED
     pairs = noisy_pairs(1.0, 0.02)
     pairs[1, 2] *= 2
-    assert list(looks(pairs))[-1].kind is VerdictKind.SLOWER
+    assert last_look(pairs).kind is VerdictKind.SLOWER
 
 
 def test_the_side_that_goes_first_alternates_and_each_pair_has_a_seed_of_its_own():
@@ -182,23 +193,21 @@ def alternating_pairs(ratio, deviation):
 
 
 def test_without_a_decision_it_tells_how_many_more_pairs_would_decide():
-    verdict = list(looks(alternating_pairs(1.0, 0.1)))[-1]
+    verdict = last_look(alternating_pairs(1.0, 0.1))
     assert verdict.kind is VerdictKind.UNDECIDED
     enough = MOST_PAIRS + verdict.more_pairs
-    decided = [
-        list(looks(noisy_pairs(1.0, 0.1, enough, seed)))[-1].is_certain for seed in range(100)
-    ]
+    decided = [last_look(noisy_pairs(1.0, 0.1, enough, seed)).is_certain for seed in range(100)]
     assert np.mean(decided) > 0.5  # each of two quantiles with the power that is stated
 
 
 def test_at_the_tolerance_itself_it_says_that_no_number_of_pairs_will_do():
-    assert list(looks(alternating_pairs(1.05, 0.1)))[-1].more_pairs is None
+    assert last_look(alternating_pairs(1.05, 0.1)).more_pairs is None
 
 
 def test_the_ratio_that_it_would_find_is_found_as_often_as_stated():
-    detectable = list(looks(noisy_pairs(1.0, 0.05)))[-1].quantiles[0].detectable_ratio
+    detectable = last_look(noisy_pairs(1.0, 0.05)).quantiles[0].detectable_ratio
     found = [
-        list(looks(noisy_pairs(detectable, 0.05, seed=seed)))[-1].quantiles[0].low > 1
+        last_look(noisy_pairs(detectable, 0.05, seed=seed)).quantiles[0].low > 1
         for seed in range(100)
     ]
     assert 0.6 <= np.mean(found) <= 0.95
