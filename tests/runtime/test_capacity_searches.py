@@ -93,7 +93,7 @@ def carry_out(control, reconciler, plan, seconds=110):
         found = control.capacity_searches.by_id(number)
         return found if found.is_over else None
 
-    return eventually(is_over, seconds)
+    return eventually(is_over, seconds, step=0.1)
 
 
 def test_two_threads_that_wait_20_ms_carry_100(control, serve, reconciler):
