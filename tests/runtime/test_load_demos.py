@@ -112,7 +112,7 @@ def test_each_message_of_the_chat_is_answered(control):
     "name", [name for name, demo in DEMOS.items() if isinstance(demo, ComparisonDemo)]
 )
 def test_a_comparison_measures_all_models(control, dashboard, name):
-    request = replace(DEMOS[name].request, seconds=0.5)
+    request = replace(DEMOS[name].request, seconds=0.25)
     number = comparisons.start(control, Settings(data_dir=dashboard.folder), request).id
     over = eventually(
         lambda: (found := control.comparisons.by_id(number)).is_over and found, 120, step=0.05
