@@ -192,10 +192,23 @@ def test_httpx_side_by_side(urls: dict[str, str], model: ConcurrencyModel):
         assert list(threads.map(ask, range(80))) == [str(n) for n in range(80)]
 
 
-def test_wrk(urls: dict[str, str], model: ConcurrencyModel):
+ENOUGH = """
+local answered = 0
+function response()
+  answered = answered + 1
+  if answered == 1000 then wrk.thread:stop() end
+end
+"""
+
+
+def test_wrk(urls: dict[str, str], model: ConcurrencyModel, tmp_path: Path):
+    """A thousand requests as fast as they are answered, or those of a second."""
     # Whoever is kept waits for whoever came first, where one is served at a time.
     connections = "1" if model is ConcurrencyModel.SEQUENTIAL else "8"
-    command = ["wrk", "-t1", f"-c{connections}", "-d1s", urls["files"] + "/hello.txt"]
+    script = tmp_path / "enough.lua"
+    script.write_text(ENOUGH)
+    url = urls["files"] + "/hello.txt"
+    command = ["wrk", "-t1", f"-c{connections}", "-d1s", "-s", str(script), url]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert int(re.search(r"(\d+) requests in", told)[1]) > 100
     assert "Socket errors" not in told
