@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from servescope.catalog import LOAD_DURATION, LOAD_ERRORS, LOAD_NAIVE_DURATION, 
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.processes import Dashboards
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -54,18 +56,15 @@ CUT_LABELS = """id => {
 }"""
 
 
-def overloaded(folder, start):
+def overloaded(start):
     """Half a minute of quick answers, then one in which more than every second takes too long."""
-    with closing(open_store(folder)) as store:
-        frames = []
-        for at in range(SECONDS):
-            durations = np.full(200, 0.2)
-            if at >= OVERLOAD_FROM:
-                durations[:120] = 70.0 + at
-                durations[120:] = 40.0
-            delta = HistogramDelta(histogram.count(durations), float(durations.sum()))
-            frames.append(Frame(start + at, histograms={ANSWERED: delta}))
-        store.write(Batch(frames))
+    for at in range(SECONDS):
+        durations = np.full(200, 0.2)
+        if at >= OVERLOAD_FROM:
+            durations[:120] = 70.0 + at
+            durations[120:] = 40.0
+        delta = HistogramDelta(histogram.count(durations), float(durations.sum()))
+        yield Frame(start + at, histograms={ANSWERED: delta})
 
 
 def outlived(ts):
@@ -87,14 +86,41 @@ def outlived(ts):
     )
 
 
+class Starts(NamedTuple):
+    """When two minutes began: of an overload, and of servers that go on when clients gave up."""
+
+    overloaded: int
+    outlived: int
+
+
+@pytest.fixture(scope="module")
+def starts():
+    now = int(time.time())
+    return Starts(now - 600, now - 600 - 2 * SECONDS)
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory, starts):
+    """One that has both stored."""
+    base = tmp_path_factory.mktemp("dashboard")
+    with closing(open_store(base / "data")) as store:
+        store.write(Batch([outlived(starts.outlived + at) for at in range(SECONDS)]))
+        store.write(Batch([*overloaded(starts.overloaded)]))
+    dashboards = Dashboards(base)
+    yield dashboards()
+    dashboards.end()
+
+
+def minute(start):
+    """The part of an address that shows the minute which began then."""
+    return f"from={start}&to={start + SECONDS}"
+
+
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_line_that_lies_flat_at_the_longest_duration_says_that_it_is_a_bound(
-    start_dashboard, tmp_path, look, device
+    open_page, starts, device
 ):
-    start = int(time.time()) - 600
-    overloaded(tmp_path / "data", start)
-    running = start_dashboard(folder=tmp_path / "data")
-    opened = look(running, f"/latency?from={start}&to={start + SECONDS}", device)
+    opened = open_page(f"/latency?{minute(starts.overloaded)}", device)
     for graph in GRAPHS:
         opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
         opened.wait_drawn(graph)
@@ -119,12 +145,8 @@ def test_a_line_that_lies_flat_at_the_longest_duration_says_that_it_is_a_bound(
         assert opened.page.evaluate(CUT_LABELS, graph) == []
 
 
-def test_no_line_is_cut_by_an_axis_with_a_bound_below_it(start_dashboard, tmp_path, look):
-    start = int(time.time()) - 600
-    with closing(open_store(tmp_path / "data")) as store:
-        store.write(Batch([outlived(start + at) for at in range(SECONDS)]))
-    running = start_dashboard(folder=tmp_path / "data")
-    opened = look(running, f"/load?from={start}&to={start + SECONDS}", DESKTOP)
+def test_no_line_is_cut_by_an_axis_with_a_bound_below_it(open_page, starts):
+    opened = open_page(f"/load?{minute(starts.outlived)}")
     opened.page.locator("#load-latency").scroll_into_view_if_needed()
     opened.wait_drawn("load-latency")
     # (There is no run, whose plan would say that its timeout was 10 s.)
@@ -132,13 +154,8 @@ def test_no_line_is_cut_by_an_axis_with_a_bound_below_it(start_dashboard, tmp_pa
     assert opened.page.evaluate(TOP, "load-latency") > 40, "the server went on for longer"
 
 
-def test_a_cell_of_durations_without_an_end_opens_those_requests_alone(
-    start_dashboard, tmp_path, look
-):
-    start = int(time.time()) - 600
-    overloaded(tmp_path / "data", start)
-    running = start_dashboard(folder=tmp_path / "data")
-    opened = look(running, f"/latency?from={start}&to={start + SECONDS}", DESKTOP)
+def test_a_cell_of_durations_without_an_end_opens_those_requests_alone(open_page, starts):
+    opened = open_page(f"/latency?{minute(starts.overloaded)}")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.wait_drawn("latency-heat")
     with opened.page.expect_download() as download:

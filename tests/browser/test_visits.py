@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
+from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, WITHOUT_GRAPHS
 from tests.browser.traffic import visit
 from tests.waiting import eventually
 
@@ -57,7 +57,7 @@ TABLE_IS_THERE = "document.querySelector('.ag-root .ag-header-cell-text') !== nu
 
 
 def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_fresh_page):
-    watched = open_fresh_page("/").wait_drawn("overview-requests")
+    watched = open_fresh_page("/learn")
     loaded = []
     watched.page.on("request", lambda request: loaded.append(request.url))
     for name in ("Ports", "Load"):
@@ -72,22 +72,22 @@ def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_fresh_p
     assert over_the_wire == [0]
 
 
-def test_a_page_makes_its_closed_forms_when_they_are_opened(open_page):
-    page = open_page("/").wait_drawn("overview-requests").page
+def test_a_page_makes_its_closed_forms_when_they_are_opened(visit):
+    page = visit("Overview").wait_drawn("overview-requests").page
     for button, form in (("Span…", "#time-form"), ("Try a demo", "#overview-demos")):
         assert page.locator(form).count() == 0
         page.get_by_role("button", name=button, exact=True).click()
         page.locator(form).wait_for()
 
 
-def test_plotly_knows_the_type_of_each_trace(dashboard, kept_page, visit):
+def test_plotly_knows_the_type_of_each_trace(dashboard, kept_page):
     """It draws a type that its bundle has not as a scatter, without a word."""
     address = f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami"
     for _ in range(20):
         urllib.request.urlopen(address, timeout=10).close()
     seen = set()
     for name in ("Overview", "Requests", "Latency", "Ports", "Host", "Load"):
-        page = visit(name).page
+        page = kept_page.follow(name).page
         kept_page.until(
             "[...document.querySelectorAll('.live-graph')].filter(graph => graph.clientWidth)"
             ".every(graph => ['drawn', 'empty'].includes(graph.dataset.state))"
@@ -98,21 +98,22 @@ def test_plotly_knows_the_type_of_each_trace(dashboard, kept_page, visit):
         )
         assert [pair for pair in types if pair[0] != pair[1]] == []
         seen |= {asked for asked, _ in types}
+    kept_page.follow(WITHOUT_GRAPHS)
     assert {"bar", "heatmap", "scatter"} <= seen
 
 
 @pytest.mark.parametrize(
-    "query",
+    "address",
     [
-        "",
-        "?last=15m&compare=before",
-        "?from=start&to=now",
-        "?from=1700000000&to=1700000060",
-        "?last=soon&from=2&to=1&host=%3C/script%3E",
+        "/",
+        "/learn?last=15m&compare=before",
+        "/learn?from=start&to=now",
+        "/learn?from=1700000000&to=1700000060",
+        "/learn?last=soon&from=2&to=1&host=%3C/script%3E",
     ],
 )
-def test_the_document_brings_the_view_that_the_address_names(open_page, query):
-    page = open_page(f"/{query}").page
+def test_the_document_brings_the_view_that_the_address_names(open_page, address):
+    page = open_page(address).page
     brought = "JSON.parse(document.getElementById('first-load').textContent).view"
     assert page.evaluate(f"servescope.view.begin({brought})")
     assert (
