@@ -5,14 +5,17 @@ pytest runs the tests of one `shown` after each other. Those with requests and r
 the others are to see pages that have nothing to show, too.
 """
 
+import csv
 import re
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from servescope.catalog import BY_NAME
 from tests.axe import OF_COLOURS, grave_violations, unseen_buttons, unseen_fields
 from tests.browser.conftest import DESKTOP, PHONE, Watched
 from tests.page_files import live_pages
@@ -261,6 +264,52 @@ def test_no_stage_of_the_path_cuts_what_it_says(shown):
     assert cut == []
     if shown.device == "desktop":
         assert len(levels) == 1, "on one level"
+
+
+@on(["desktop"], "/")
+def test_a_page_makes_its_closed_forms_when_they_are_opened(shown):
+    page = shown.opened.page
+    for button, form in (("Span…", "#time-form"), ("Try a demo", "#overview-demos")):
+        assert page.locator(form).count() == 0
+        page.get_by_role("button", name=button, exact=True).click()
+        page.locator(form).wait_for()
+        page.keyboard.press("Escape")
+        page.locator(form).wait_for(state="hidden")
+
+
+CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)")
+
+
+def seconds_of_day(clock):
+    hours, minutes, seconds = map(int, clock)
+    return (hours * 60 + minutes) * 60 + seconds
+
+
+def exported(page):
+    """The URL that the open page's Export control asks, the file's name, and its rows."""
+    page.wait_for_selector('#span-text:has-text(" \u2013 ")')
+    page.click("button:has-text('Export')")
+    with page.expect_download() as waited:
+        page.click("[data-export$=csv]")
+    rows = list(csv.DictReader(Path(waited.value.path()).read_text().splitlines()))
+    return waited.value.url, waited.value.suggested_filename, rows
+
+
+@on(["desktop"], *PAGES)
+def test_a_page_exports_its_metrics_over_the_span_it_shows(shown):
+    page = shown.opened.page
+    url, name, rows = exported(page)
+    begin, end, *_ = CLOCK.findall(page.locator("#span-text").inner_text())
+    shown_s = (seconds_of_day(end) - seconds_of_day(begin)) % 86_400
+    assert urlsplit(page.url).path == shown.path
+    asked = parse_qs(urlsplit(url).query)
+    assert set(asked["metric"]) <= BY_NAME.keys()
+    asked_s = int(asked["to"][0]) - int(asked["from"][0])
+    assert asked_s == pytest.approx(shown_s, abs=60), "it grows while data is younger than that"
+    assert name.startswith(f"servescope_{asked['title'][0]}_2")
+    assert {row["metric"] for row in rows} <= set(asked["metric"])
+    if shown.path == "/host":
+        assert "system.cpu.utilization" in {row["metric"] for row in rows}
 
 
 READ_BY = {

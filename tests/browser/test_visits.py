@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, WITHOUT_GRAPHS
+from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
 from tests.browser.traffic import visit
 from tests.waiting import eventually
 
@@ -72,23 +72,19 @@ def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_fresh_p
     assert over_the_wire == [0]
 
 
-def test_a_page_makes_its_closed_forms_when_they_are_opened(visit):
-    page = visit("Overview").wait_drawn("overview-requests").page
-    for button, form in (("Span…", "#time-form"), ("Try a demo", "#overview-demos")):
-        assert page.locator(form).count() == 0
-        page.get_by_role("button", name=button, exact=True).click()
-        page.locator(form).wait_for()
-
-
-def test_plotly_knows_the_type_of_each_trace(dashboard, kept_page):
+def test_plotly_knows_the_type_of_each_trace(open_page, dashboard):
     """It draws a type that its bundle has not as a scatter, without a word."""
     address = f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami"
     for _ in range(20):
         urllib.request.urlopen(address, timeout=10).close()
+    # A graph out of sight has no data but those that its page came with: they are to be there.
+    routes = "document.getElementById('latency-route-table')?.innerText"
+    opened = open_page("/latency")
+    opened.until(f"{routes}?.includes('/whoami')")
     seen = set()
-    for name in ("Overview", "Requests", "Latency", "Ports", "Host", "Load"):
-        page = kept_page.follow(name).page
-        kept_page.until(
+    for name in ("Overview", "Requests", "Ports", "Host", "Load", "Latency"):
+        page = opened.follow(name).page
+        opened.until(
             "[...document.querySelectorAll('.live-graph')].filter(graph => graph.clientWidth)"
             ".every(graph => ['drawn', 'empty'].includes(graph.dataset.state))"
         )
@@ -98,7 +94,6 @@ def test_plotly_knows_the_type_of_each_trace(dashboard, kept_page):
         )
         assert [pair for pair in types if pair[0] != pair[1]] == []
         seen |= {asked for asked, _ in types}
-    kept_page.follow(WITHOUT_GRAPHS)
     assert {"bar", "heatmap", "scatter"} <= seen
 
 
