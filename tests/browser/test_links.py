@@ -56,31 +56,28 @@ def test_a_status_nobody_knows_is_passed_over_in_a_sentence(open_page):
     opened.page.get_by_role("alert").get_by_text("“9xx” is no status").wait_for()
 
 
-def test_a_finding_leads_on_without_a_new_document_and_with_the_view(open_page):
+def test_links_lead_on_without_a_new_document_with_the_view_of_the_page_or_their_own(open_page):
     opened = open_page("/?last=15m").wait_drawn("overview-host")
     opened.page.locator("#overview-verdict").wait_for()
     opened.page.evaluate("window.sameDocument = true")
-    link = opened.page.locator(".path-links a").first
-    link.click()
-    opened.until("document.querySelector('h1')?.textContent === 'Latency'")
-    assert opened.page.evaluate("window.sameDocument") is True
+    follow_to_latency(opened, opened.page.locator(".path-links a").first)
     opened.until("location.search.includes('last=15m')")
-
-
-def test_a_link_within_the_app_takes_the_view_that_it_names(open_page):
-    opened = open_page("/?last=15m").wait_drawn("overview-host")
+    opened.follow("Overview").wait_drawn("overview-host")
     opened.wait_newer("overview-host", 0)
     opened.pause()
     past = opened.page.locator(".path-past .path-links a").first
     past.wait_for()
-    opened.page.evaluate("window.sameDocument = true")
     opened.until("document.querySelector('.path-past .path-links a').href.includes('from=')")
     named = past.get_attribute("href").partition("from=")[2]
-    past.click()
-    opened.until("document.querySelector('h1')?.textContent === 'Latency'")
-    assert opened.page.evaluate("window.sameDocument") is True
+    follow_to_latency(opened, past)
     opened.until("named => location.search.includes(`from=${named}`)", named)
     opened.until("document.getElementById('view-text').textContent.includes('what you see is')")
+
+
+def follow_to_latency(opened, link):
+    link.click()
+    opened.until("document.querySelector('h1')?.textContent === 'Latency'")
+    assert opened.page.evaluate("window.sameDocument") is True
 
 
 FOUND = """() => { const one = document.querySelector("[data-code=server-errors]");
