@@ -2,10 +2,12 @@
 
 import os
 import time
+from pathlib import Path
 from urllib.parse import parse_qs
 
-LARGE = b"x" * (24 * 1024 * 1024)
-"""More than the kernel takes at once from a server whose client does not read."""
+MOST_KEPT = int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+"""Bytes that the kernel takes from a server whose client does not read (tcp(7))."""
+LARGE = b"x" * (2 * MOST_KEPT)
 
 PROMISED = 1_000
 

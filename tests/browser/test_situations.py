@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from servescope.records.load import LoadPlan
-from tests.browser.conftest import Watched
+from tests.browser.conftest import WITHOUT_GRAPHS, Watched
 from tests.browser.situations import (
     BACKLOG,
     HOST,
@@ -40,12 +40,48 @@ PLACES = {
     "Load": ("Load", "load-now"),
     "Compare": ("Servers", "compare-outcome"),
 }
+LOW = {"viewport": {"width": 900, "height": 320}}
+"""With little in sight but the verdict: graphs out of sight are not drawn."""
 BUSY_LOAD = 1.5
 """Runnable threads for each core from which on other programs take CPU time from what is made."""
 
 
 def is_busy():
     return os.getloadavg()[0] > BUSY_LOAD * (os.cpu_count() or 1)
+
+
+def findings(opened, page, subject=""):
+    """The findings of a page, of a subject alone where there is one."""
+    found = opened.page.evaluate(READ, PLACES[page][1])
+    word = re.compile(rf"\b{subject}\b")
+    return [one for one in found if word.search(one["sentence"])]
+
+
+def test_the_leader_is_killed_during_a_run_and_then_all_processes_end(start_dashboard, look):
+    dashboard = start_dashboard(*gunicorn())
+    opened = look(dashboard, "/load", LOW)
+    with closing(dashboard.control) as control:
+        run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 60), time.time())
+        opened.page.locator("#run-strip").get_by_text("of 60 s").wait_for(timeout=WITHIN_S * 1000)
+        killed = dashboard.leader
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: dashboard.leader not in {None, killed}, WITHIN_S)
+        opened.page.locator("#load-now").get_by_text(
+            f"Run {run.id} failed: the process that ran it ended; what it had measured is in the "
+            "graphs."
+        ).wait_for(timeout=WITHIN_S * 1000)
+    opened.until("document.getElementById('standing').textContent === 'live'")
+    assert [one["code"] for one in findings(opened, "Load")] == ["run-failed"]
+    pages = [opened, *(Watched(opened.page.context.new_page(), dashboard.url) for _ in range(3))]
+    for page, path in zip(pages[1:], ("/", "/ports", "/latency"), strict=True):
+        page.open(path).until("document.querySelector('.judged .verdict') !== null")
+    dashboard.end()
+    for page in pages:
+        page.page.get_by_text("does not answer").wait_for(timeout=WITHIN_S * 1000)
+        assert page.page.locator(".judged:visible").count() == 0
+    for page in pages[1:]:
+        told = page.page.locator(".unknown-now").first.inner_text()
+        assert told.startswith("Unknown: no connection since ")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +112,8 @@ class Scene:
         return self._facts[situation.name]
 
     def end(self):
+        for clients in Clients.under_way:
+            clients.send_no_more()  # of all, before the end of each is waited for
         self._under_way.close()
         self._facts.clear()
 
@@ -88,29 +126,13 @@ def scene(dashboard):
     one.place.control.close()
 
 
-FIRST = 2
-"""The first situations are made before any load, those of a dashboard that nobody has used."""
-
-
-LOW = {"viewport": {"width": 900, "height": 320}}
-"""With little in sight but the verdict: graphs out of sight are not drawn."""
-
-
 @pytest.fixture(scope="module")
-def kept_page(chromium, dashboard):
-    surroundings = chromium.new_context(**LOW)
-    surroundings.set_default_timeout(WITHIN_S * 1000)
-    watched = Watched(surroundings.new_page(), dashboard.url)
-    yield watched.open("/")
-    surroundings.close()
+def kept_page(chromium, dashboard, left_pages):
+    watched = Watched(left_pages.take(chromium, LOW, dashboard.url), dashboard.url)
+    yield watched.open("/latency")
+    watched.unwatch()
+    left_pages.leave(watched.page, LOW, dashboard.url)
     assert watched.complaints == []
-
-
-def findings(opened, page, subject=""):
-    """The findings of a page, of a subject alone where there is one."""
-    found = opened.page.evaluate(READ, PLACES[page][1])
-    word = re.compile(rf"\b{subject}\b")
-    return [one for one in found if word.search(one["sentence"])]
 
 
 def objection(situation, page, found, facts):
@@ -136,13 +158,25 @@ def objection(situation, page, found, facts):
 
 
 def readings():
-    """Each situation with each page to read it off; those at once page by page."""
-    at_once = [one for one in SITUATIONS if one.at_once]
+    """Each situation with each page to read it off, in an order in which few pages are come to.
+
+    The first two are those of a dashboard that nobody has used, in front of any load. Each is read
+    first where the one before was read last, and those at once page by page.
+    """
+    unused, light, *others = SITUATIONS
+    at_once = [one for one in others if one.at_once]
     pages = dict.fromkeys(page for one in at_once for page in one.says)
-    together = [(one, page) for page in pages for one in at_once if page in one.says]
-    others = [(one, page) for one in SITUATIONS if not one.at_once for page in one.says]
-    alone = [pair for pair in others if pair[0] in SITUATIONS[:FIRST]]
-    return [*alone, *together, *(pair for pair in others if pair not in alone)]
+    others = [one for one in others if not one.at_once]
+    of_overview = [one for one in others if "Overview" in one.says]
+    of_runs = [one for one in others if "Load" in one.says]
+    of_runs.sort(key=lambda one: len(one.says))
+    of_servers = [one for one in others if "Compare" in one.says]
+    return [
+        *((unused, page) for page in reversed(unused.says)),
+        *((light, page) for page in light.says),
+        *((one, page) for page in reversed(pages) for one in at_once if page in one.says),
+        *((one, page) for one in (*of_overview, *of_runs, *of_servers) for page in one.says),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +198,7 @@ def test_a_page_says_what_is_so_and_nothing_else(kept_page, scene, situation, pa
 def test_latency_says_only_what_is_so_of_the_listener_chosen_there(kept_page, dashboard):
     with Clients(dashboard.port("wsgi"), "/whoami") as clients:
         eventually(lambda: clients.statuses[200] > 20, WITHIN_S)
-    opened = kept_page.follow("Ports").follow("Latency")
+    opened = kept_page.follow(WITHOUT_GRAPHS).follow("Latency")
     opened.page.get_by_placeholder("All listeners").click()
     opened.page.get_by_role("option", name="wsgi", exact=True).click()
     opened.until(
@@ -172,31 +206,3 @@ def test_latency_says_only_what_is_so_of_the_listener_chosen_there(kept_page, da
         " return all.length && all.every(one => one.dataset.code === 'span-well'"
         " || one.textContent.includes('listener wsgi')); }"
     )
-
-
-def test_the_leader_is_killed_during_a_run_and_then_all_processes_end(start_dashboard, chromium):
-    dashboard = start_dashboard(*gunicorn())
-    opened = Watched(chromium.new_context(**LOW).new_page(), dashboard.url).open("/load")
-    with closing(dashboard.control) as control:
-        run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 60), time.time())
-        opened.page.locator("#run-strip").get_by_text("of 60 s").wait_for(timeout=WITHIN_S * 1000)
-        killed = dashboard.leader
-        os.kill(killed, signal.SIGKILL)
-        eventually(lambda: dashboard.leader not in {None, killed}, WITHIN_S)
-        opened.page.locator("#load-now").get_by_text(
-            f"Run {run.id} failed: the process that ran it ended; what it had measured is in the "
-            "graphs."
-        ).wait_for(timeout=WITHIN_S * 1000)
-    opened.until("document.getElementById('standing').textContent === 'live'")
-    assert [one["code"] for one in findings(opened, "Load")] == ["run-failed"]
-    pages = [opened, *(Watched(opened.page.context.new_page(), dashboard.url) for _ in range(3))]
-    for page, path in zip(pages[1:], ("/", "/ports", "/latency"), strict=True):
-        page.open(path).until("document.querySelector('.judged .verdict') !== null")
-    dashboard.end()
-    for page in pages:
-        page.page.get_by_text("does not answer").wait_for(timeout=WITHIN_S * 1000)
-        assert page.page.locator(".judged:visible").count() == 0
-    for page in pages[1:]:
-        told = page.page.locator(".unknown-now").first.inner_text()
-        assert told.startswith("Unknown: no connection since ")
-    opened.page.context.close()
