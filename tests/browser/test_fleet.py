@@ -9,7 +9,7 @@ import pytest
 
 from servescope.store.base import Batch, Frame
 from servescope.store.opening import open_backend
-from tests.browser.conftest import PHONE, Watched
+from tests.browser.conftest import PHONE
 from tests.engines import VICTORIA_METRICS, RunningEngine
 from tests.processes import Dashboards, eventually
 
@@ -43,21 +43,21 @@ def fleet(tmp_path_factory, engine):
     dashboards.end()
 
 
-@pytest.fixture
-def look(chromium, left_pages, fleet):
-    opened = []
+@pytest.fixture(scope="module")
+def dashboard(fleet):
+    """The one whose pages are opened."""
+    return fleet[0]
 
-    def open_it(path="/", running=fleet[0], **context):
-        watched = Watched(left_pages.take(chromium, context, running.url), running.url)
-        opened.append((watched, context))
-        return watched.open(path)
 
-    yield open_it
-    complaints = [complaint for watched, _ in opened for complaint in watched.complaints]
-    for watched, context in opened:
-        watched.unwatch()
-        left_pages.leave(watched.page, context, watched.base)
-    assert complaints == []
+@pytest.fixture(scope="module")
+def gone_host(engine, tmp_path_factory):
+    """A third host, `gone`, of hours ago: those that run find it, as they look twice a minute."""
+    then = int(time.time()) - 3 * 3600
+    with closing(
+        open_backend(engine.setting, tmp_path_factory.mktemp("gone"), 64, "gone")
+    ) as store:
+        store.write(Batch([Frame(ts) for ts in range(then, then + 5)]))
+        assert store.wait_sent(30)
 
 
 def answered(watched):
@@ -72,8 +72,8 @@ def choose(watched, label):
     watched.page.get_by_role("option", name=label).click()
 
 
-def test_the_host_is_chosen_in_the_shell_and_stands_in_the_address(look):
-    watched = look().wait_drawn("overview-requests", "overview-host")
+def test_the_host_is_chosen_in_the_shell_and_stands_in_the_address(visit, open_page):
+    watched = visit("Overview").wait_drawn("overview-requests", "overview-host")
     page = watched.page
     picker = page.get_by_role("textbox", name="Host", exact=True)
     picker.wait_for()
@@ -84,7 +84,7 @@ def test_the_host_is_chosen_in_the_shell_and_stands_in_the_address(look):
     eventually(lambda: page.wait_for_timeout(50) or answered(watched) == 20)
     assert "host=beta" in page.url
     # The link holds the view: opened elsewhere, and through a zoom, it stays with the host.
-    shared = look(page.url.removeprefix(watched.base))
+    shared = open_page(page.url.removeprefix(watched.base))
     shared.page.get_by_text("Figures of host beta.").wait_for()
     shared.page.get_by_role("button", name="Pause", exact=True).click()
     shared.until("location.search.includes('from=') && location.search.includes('host=beta')")
@@ -100,9 +100,10 @@ def test_the_host_is_chosen_in_the_shell_and_stands_in_the_address(look):
     eventually(lambda: page.wait_for_timeout(50) or answered(watched) == 0)
 
 
-def test_the_overview_has_a_row_for_each_host(look, fleet):
+@pytest.mark.usefixtures("gone_host")
+def test_the_overview_has_a_row_for_each_host(visit, fleet):
     port = fleet[1].port("wsgi")
-    watched = look()
+    watched = visit("Overview")
     page = watched.page
     row = page.locator("#overview-fleet tbody tr", has_text="beta")
     row.wait_for()
@@ -121,8 +122,8 @@ def test_the_overview_has_a_row_for_each_host(look, fleet):
     page.get_by_text("Figures of host beta.").wait_for()
 
 
-def test_what_the_engine_promises_stands_beside_the_figures(look):
-    watched = look().wait_drawn("overview-latency")
+def test_what_the_engine_promises_stands_beside_the_figures(visit):
+    watched = visit("Overview").wait_drawn("overview-latency")
     page = watched.page
     told = "Engine: points show up to 3 s late, percentiles ±4.33 %."
     page.locator("#promise").get_by_text(told).wait_for()
@@ -133,8 +134,8 @@ def test_what_the_engine_promises_stands_beside_the_figures(look):
     page.locator("#standing").get_by_text("live", exact=True).wait_for()
 
 
-def test_the_host_is_chosen_by_keyboard(look):
-    watched = look().wait_drawn("overview-requests")
+def test_the_host_is_chosen_by_keyboard(visit):
+    watched = visit("Overview").wait_drawn("overview-requests")
     picker = watched.page.get_by_role("textbox", name="Host", exact=True)
     picker.focus()
     watched.page.keyboard.press("Control+A")
@@ -146,47 +147,33 @@ def test_the_host_is_chosen_by_keyboard(look):
     assert "host=beta" in watched.page.url
 
 
-def test_a_host_that_went_silent_stands_out(look, engine, tmp_path):
-    then = int(time.time()) - 3 * 3600
-    with closing(open_backend(engine.setting, tmp_path, 64, "gone")) as store:
-        store.write(Batch([Frame(ts) for ts in range(then, then + 5)]))
-        assert store.wait_sent(30)
-    watched = look()
-    row = watched.page.locator("#overview-fleet tbody tr", has_text="gone")
-    row.wait_for(timeout=60_000)  # hosts are looked for anew twice a minute
-    row.get_by_text("silent for 3 h").wait_for()
-    row.get_by_role("link", name="gone").click()
-    watched.page.get_by_text("Figures of host gone.").wait_for()
-
-
-def test_an_unknown_host_is_told(look):
-    page = look("/?host=gamma").page
+def test_an_unknown_host_is_told(visit):
+    page = visit("Overview", "/?host=gamma").page
     page.get_by_text("There are no figures of host gamma to be had.").wait_for()
 
 
-def test_nothing_is_wider_than_a_phone(look):
-    watched = look("/?host=beta", **PHONE).wait_drawn("overview-requests")
+def test_on_a_phone_the_name_of_this_host_is_whole_and_nothing_is_wider(open_page):
+    watched = open_page("/", PHONE).wait_drawn("overview-requests")
+    watched.until("document.getElementById('host').value === 'alpha (this host)'")
+    assert watched.page.evaluate(CUT_PICKER) == 0
+    choose(watched, "beta")
+    watched.page.get_by_text("Figures of host beta.").wait_for()
+    watched.wait_drawn("overview-requests")
     watched.page.locator("#overview-fleet tbody tr", has_text="beta").wait_for()
     watched.until("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_on_a_phone_the_name_of_this_host_is_whole(look):
-    watched = look(**PHONE).wait_drawn("overview-requests")
-    watched.until("document.getElementById('host').value === 'alpha (this host)'")
-    assert watched.page.evaluate(CUT_PICKER) == 0
-
-
-def test_of_a_host_without_requests_the_open_connections_are_known_elsewhere(look, fleet):
-    watched = look("/?host=alpha", fleet[1]).wait_drawn("overview-host")
+def test_of_a_host_without_requests_the_open_connections_are_known_elsewhere(open_page, fleet):
+    watched = open_page("/?host=alpha", base=fleet[1].url).wait_drawn("overview-host")
     stages = ".path-live [data-stage={}] .path-amount"
     for stage, said in (("clients", "0 open now"), ("workers", "0 busy")):
         watched.page.locator(stages.format(stage)).get_by_text(said, exact=True).wait_for()
 
 
-def test_the_page_tells_when_the_engine_is_away_and_goes_on(look, engine):
-    watched = look().wait_drawn("overview-host")
+def test_the_page_tells_when_the_engine_is_away_and_goes_on(visit, open_page, engine):
+    watched = visit("Overview").wait_drawn("overview-host")
     page = watched.page
-    other = look("/?host=beta").wait_drawn("overview-host")
+    other = open_page("/?host=beta").wait_drawn("overview-host")
     engine.end()
     page.get_by_text("The engine is away").first.wait_for()
     page.get_by_text(re.compile(r"[1-9]\d* s of data wait to be sent")).first.wait_for()
@@ -196,3 +183,13 @@ def test_the_page_tells_when_the_engine_is_away_and_goes_on(look, engine):
     page.get_by_text("The engine is away").first.wait_for(state="hidden", timeout=60_000)
     other.page.get_by_text("Figures of host beta.").wait_for()
     other.wait_newer("overview-host", other.last_x("overview-host"))
+
+
+@pytest.mark.usefixtures("gone_host")
+def test_a_host_that_went_silent_stands_out(visit):
+    watched = visit("Overview")
+    row = watched.page.locator("#overview-fleet tbody tr", has_text="gone")
+    row.wait_for(timeout=60_000)
+    row.get_by_text("silent for 3 h").wait_for()
+    row.get_by_role("link", name="gone").click()
+    watched.page.get_by_text("Figures of host gone.").wait_for()
