@@ -229,6 +229,31 @@ class Watched:
             )
         return self
 
+    @contextmanager
+    def as_phone(self):
+        """Have the page on a phone meanwhile: its layout becomes that of a page loaded there.
+
+        Until its next document it knows of no mouse after that: nothing is to hover on it.
+        """
+        size = self.page.viewport_size
+        screen = PHONE["viewport"]
+        self.page.set_viewport_size(screen)
+        session = self.page.context.new_cdp_session(self.page)
+        mobile = {"mobile": True, "deviceScaleFactor": 1, **screen}
+        mobile |= {"screenWidth": screen["width"], "screenHeight": screen["height"]}
+        try:
+            session.send("Emulation.setDeviceMetricsOverride", mobile)
+            session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+            width = "document.documentElement.clientWidth"
+            self.until(
+                f"width => {width} === width && matchMedia('(pointer: coarse)').matches",
+                screen["width"],
+            )
+            yield
+        finally:
+            session.detach()
+            self.page.set_viewport_size(size)
+
     def wait_poll_answered(self):
         """Wait until the page shows what its poll brought: no place of it waits any more."""
         self.until("!document.getElementById('page').innerText.includes('Loading…')")

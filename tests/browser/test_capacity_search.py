@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 
 import numpy as np
@@ -13,7 +14,6 @@ from servescope.queries.capacity import search_of
 from servescope.records.capacity import CapacityPlan
 from servescope.records.load import RunState
 from servescope.statistics.capacity_limits import EdgeEvidence
-from tests.browser.conftest import PHONE
 from tests.processes import eventually
 from tests.statistics.simulated_queues import Queue, constant, search
 
@@ -72,12 +72,14 @@ def test_a_result_says_how_much_and_what_limits(open_page, control):
     steps = [step.to_json() for step in found.steps]
     control.capacity_searches.write_steps(number, steps, asdict(EDGE))
     control.capacity_searches.end(number, RunState.DONE, time.time())
-    for opened in (open_page("/load"), open_page("/load", PHONE)):
-        panel_says(opened, "Listener wsgi carries ")
-        panel_says(opened, "requests/s at /slow?ms=20 with 99 of 100 requests within 100 ms")
-        panel_says(opened, "It is limited by threads: 4 of 4 threads had a request")
-        panel_says(opened, "Model of throughput by AICc: asymptotic bounds")
-        opened.until("document.querySelectorAll('#capacity .js-plotly-plot').length === 2")
-        width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        opened.until(width)
-        assert opened.tables_to_scroll() == []
+    opened = open_page("/load")
+    for device in (nullcontext(), opened.as_phone()):
+        with device:
+            panel_says(opened, "Listener wsgi carries ")
+            panel_says(opened, "requests/s at /slow?ms=20 with 99 of 100 requests within 100 ms")
+            panel_says(opened, "It is limited by threads: 4 of 4 threads had a request")
+            panel_says(opened, "Model of throughput by AICc: asymptotic bounds")
+            opened.until("document.querySelectorAll('#capacity .js-plotly-plot').length === 2")
+            width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            opened.until(width)
+            assert opened.tables_to_scroll() == []
