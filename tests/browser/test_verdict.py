@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -14,13 +15,14 @@ from servescope.load.report import LatencySummary, Stretch
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import JudgedSide, VerdictPlan
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, WITHOUT_GRAPHS
 from tests.processes import eventually
 from tests.verdicts.test_comparing import result
 
 pytestmark = pytest.mark.browser
 SECONDS = 60
 SIDES = ("before", "after")
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 RESULT = {
     "verdict": "slower",
     "sentence": "SLOWER by more than 5 %, after 9 pairs of 4 s: p50 +10.0 % (+8.0 % to +12.0 %).",
@@ -78,8 +80,12 @@ def fill(panel, **fields):
         panel.get_by_label(label.replace("_", " ")).fill(str(value))
 
 
-def test_a_verdict_is_asked_for_followed_and_read(open_page, control):
-    opened = open_page("/load").wait_drawn("load-rates")
+def has_pairs(verdict, number):
+    return verdict.is_over or (verdict.result or {}).get("pairs", 0) >= number
+
+
+def test_a_verdict_is_asked_for_followed_and_read(visit, control):
+    opened = visit("Load").wait_drawn("load-rates")
     panel_says(opened, "No verdict yet. Judge loads both sides")
     panel = opened.page.locator("#verdict")
     fill(panel, Rate_on_both=40, Seconds_of_each_run=0.5, Pairs_at_most=8)
@@ -90,6 +96,9 @@ def test_a_verdict_is_asked_for_followed_and_read(open_page, control):
     panel.get_by_role("button", name="Judge", exact=True).click()
     opened.page.locator("#run-strip").get_by_text("Verdict 1").wait_for()
     panel.get_by_role("button", name="Stop").wait_for()
+    opened.follow(WITHOUT_GRAPHS)
+    eventually(lambda: has_pairs(control.verdicts.newest(), 7), SECONDS)
+    opened.follow("Load")
     over = eventually(lambda: (found := control.verdicts.newest()).is_over and found, SECONDS)
     assert (over.state, over.message) == (RunState.DONE, "")
     panel_says(opened, over.result["sentence"])
@@ -104,16 +113,18 @@ def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page
     eventually(lambda: control.verdicts.by_id(number).is_over, SECONDS)
     control.verdicts.write_result(number, RESULT)
     control.verdicts.end(number, RunState.DONE, time.time())
-    for opened in (open_page("/load"), open_page("/load", PHONE)):
-        panel_says(opened, "before is files, after is wsgi; /cart, 50 req/s for 4 s each")
-        panel_says(opened, RESULT["sentence"])
-        panel_says(opened, "2 pairs do not count: the load generator was late in them.")
-        panel_says(opened, "+8.0 % to +12.0 %")
-        panel_says(opened, "+1.5 ms to +2.5 ms")
-        panel_says(opened, "too few pairs")
-        opened.until("document.querySelectorAll('#verdict .js-plotly-plot').length === 1")
-        opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        assert opened.tables_to_scroll() == []
+    opened = open_page("/load")
+    for device in (nullcontext(), opened.as_phone()):
+        with device:
+            panel_says(opened, "before is files, after is wsgi; /cart, 50 req/s for 4 s each")
+            panel_says(opened, RESULT["sentence"])
+            panel_says(opened, "2 pairs do not count: the load generator was late in them.")
+            panel_says(opened, "+8.0 % to +12.0 %")
+            panel_says(opened, "+1.5 ms to +2.5 ms")
+            panel_says(opened, "too few pairs")
+            opened.until("document.querySelectorAll('#verdict .js-plotly-plot').length === 1")
+            opened.until(FITS)
+            assert opened.tables_to_scroll() == []
 
 
 def choose(opened, field, option):
@@ -121,8 +132,8 @@ def choose(opened, field, option):
     opened.page.get_by_role("option", name=option, exact=True).click()
 
 
-def test_two_models_of_an_endpoint_are_judged_until_a_person_stops_it(open_page, control):
-    opened = open_page("/load").wait_drawn("load-rates")
+def test_two_models_of_an_endpoint_are_judged_until_a_person_stops_it(visit, control):
+    opened = visit("Load").wait_drawn("load-rates")
     panel = opened.page.locator("#verdict")
     choose(opened, "verdict-before", "model thread pool")
     choose(opened, "verdict-after", "model asyncio")
@@ -173,7 +184,7 @@ def test_two_runs_that_are_over_are_chosen_in_the_panel(open_page, kept_runs):
     for field, number in (("verdict-run-before", first), ("verdict-run-after", second)):
         choose(opened, field, f"{number}: wsgi /cart, 100 req/s for 30 s")
     fill(panel, Tolerance=7.5)
-    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    opened.until(FITS)
     link = panel.get_by_role("link", name=f"Is run {second} slower than run {first}?")
     opened.until("document.querySelector('.two-runs a')?.search.includes('tolerance=7.5')")
     link.click()
@@ -184,15 +195,20 @@ def test_two_runs_that_are_over_are_chosen_in_the_panel(open_page, kept_runs):
 
 def test_two_kept_runs_are_judged_where_they_stand_side_by_side(open_page, kept_runs):
     first, second = kept_runs
-    for device in (None, PHONE):
-        opened = open_page(f"/runs/compare?a={first}&b={second}", *filter(None, [device]))
-        panel = opened.page.locator("#verdict")
+    opened = open_page(f"/runs/compare?a={first}&b={second}")
+    panel = opened.page.locator("#verdict")
+
+    def check_the_verdict():
         panel.get_by_text("SLOWER by more than 5 %, in these two runs, over 30").wait_for()
         panel.get_by_text("a machine that was slower during one of them").wait_for()
         assert panel.get_by_role("cell", name="p90", exact=True).count() == 1
-        opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    panel.get_by_role("link", name="20 %").focus()
-    opened.page.keyboard.press("Enter")
-    panel.get_by_text("by more than 20 %").first.wait_for()
-    panel.get_by_role("link", name="Judge the other way round").click()
-    panel.get_by_text("FASTER, in these two runs").wait_for()
+        opened.until(FITS)
+
+    check_the_verdict()
+    with opened.as_phone():
+        check_the_verdict()
+        panel.get_by_role("link", name="20 %").focus()
+        opened.page.keyboard.press("Enter")
+        panel.get_by_text("by more than 20 %").first.wait_for()
+        panel.get_by_role("link", name="Judge the other way round").click()
+        panel.get_by_text("FASTER, in these two runs").wait_for()
