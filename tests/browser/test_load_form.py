@@ -12,6 +12,7 @@ from tests.browser.conftest import PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 FILE = """\
 [schedule]
@@ -22,12 +23,6 @@ seconds = 1
 [[flows]]
 target = "/whoami"
 """
-
-
-@pytest.fixture(params=["desktop", "phone"])
-def opened(request, visit, open_page):
-    """The page Load on a device."""
-    return open_page("/load", PHONE) if request.param == "phone" else visit("Load")
 
 
 def fill(opened, label, value):
@@ -104,7 +99,21 @@ def check_a_refusal_stays_with_what_was_typed(opened):
     opened.until("document.querySelector('#load-answer').textContent === ''")
 
 
-def test_a_mix_is_built_shown_as_a_file_and_run(opened, dashboard):
+def fill_rules(opened):
+    """Fill in two rules that stop the run, after one that is refused."""
+    rules = opened.page.get_by_role("textbox", name="Rules, one a line")
+    rules.fill("error rate < 10 %\nfast")
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    answer = opened.page.locator("#load-answer")
+    answer.get_by_text("The rule 'fast' is not understood").wait_for()
+    rules.fill("error rate < 10 %\nanswered >= 1 %")
+    opened.until("document.querySelector('#load-answer').textContent === ''")
+    opened.page.get_by_role("switch", name="Stop the run when a rule can").press("Space")
+
+
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_a_mix_with_rules_is_built_shown_as_a_file_and_run(visit, open_page, dashboard, device):
+    opened = open_page("/load", PHONE) if device == "phone" else visit("Load")
     more(opened)
     add = opened.page.get_by_role("button", name="Add a request to the mix")
     add.click()
@@ -132,9 +141,10 @@ def test_a_mix_is_built_shown_as_a_file_and_run(opened, dashboard):
     opened.page.get_by_role("button", name="Use the fields again").click()
     opened.page.locator("#load-target").wait_for()
     assert second.get_by_label("Path and query").input_value() == "/api/notes"
-    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    opened.until(FITS)
     fill(opened, "Requests per second", 40)
     fill(opened, "Seconds", 1)
+    fill_rules(opened)
     run = start(opened, dashboard)
     assert run.plan.scenario.flows == flows
     assert (run.result["sent"], run.result["answered"]) == (40, 40)
@@ -168,39 +178,41 @@ def test_the_four_fields_are_a_scenario_and_a_file_in_its_place_is_opened_run_an
     assert file_text(opened) == FILE + "speed = 1"
 
 
-def test_a_rule_is_seen_failing_and_ends_the_run(opened, dashboard):
-    fill(opened, "Path and query", "/error")
-    fill(opened, "Requests per second", 20)
-    fill(opened, "Seconds", 60)
-    more(opened)
-    rules = opened.page.get_by_role("textbox", name="Rules, one a line")
-    rules.fill("error rate < 10 %\nfast")
-    start_button = opened.page.get_by_role("button", name="Start", exact=True)
-    start_button.click()
-    answer = opened.page.locator("#load-answer")
-    answer.get_by_text("The rule 'fast' is not understood").wait_for()
-    rules.fill("error rate < 10 %\nanswered >= 1 %")
-    opened.until("document.querySelector('#load-answer').textContent === ''")
-    opened.page.get_by_role("switch", name="Stop the run when a rule can").press("Space")
-    start_button.click()
+def check_a_rule_is_seen_failing(opened):
     row = opened.page.locator("#load-now").get_by_role("row", name="error rate < 10 %")
     row.get_by_text("failing", exact=True).wait_for()
     row.get_by_text("100 %", exact=True).wait_for()
     passing = opened.page.locator("#load-now").get_by_role("row", name="answered >= 1 %")
     passing.get_by_text("passing", exact=True).wait_for()
-    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    opened.until(FITS)
 
-    with closing(dashboard.control) as control:
-        eventually(lambda: control.load_runs.newest(1)[0].state is RunState.STOPPED)
-        run = control.load_runs.newest(1)[0]
-    assert run.result["sent"] < 1_200
-    assert [rule["state"] for rule in run.result["rules"]] == ["failing", "passing"]
-    opened.page.locator("#load-now").get_by_role("link", name=f"Run {run.id}: ").click()
+
+def check_the_page_of_the_run_says_which_rule_failed(opened):
     table = opened.page.locator("#one-run-outcome").get_by_role("region", name="Rules of the run")
     table.get_by_role("row", name="error rate < 10 %").get_by_text("100 %").wait_for()
     # Not known, if the machine let the generator be late.
     assert table.locator(".state").first.inner_text() in {"failed", "not known"}
-    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    opened.until(FITS)
+
+
+def test_a_rule_is_seen_failing_and_ends_the_run_on_a_desktop_and_a_phone(visit, dashboard):
+    opened = visit("Load")
+    fill(opened, "Path and query", "/error")
+    fill(opened, "Requests per second", 20)
+    fill(opened, "Seconds", 75)  # of errors alone: after a tenth of it the rule is settled
+    more(opened)
+    fill_rules(opened)
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    check_a_rule_is_seen_failing(opened)
+    with opened.as_phone(), closing(dashboard.control) as control:
+        check_a_rule_is_seen_failing(opened)
+        eventually(lambda: control.load_runs.newest(1)[0].state is RunState.STOPPED)
+        run = control.load_runs.newest(1)[0]
+        assert run.result["sent"] < 1_500
+        assert [rule["state"] for rule in run.result["rules"]] == ["failing", "passing"]
+        opened.page.locator("#load-now").get_by_role("link", name=f"Run {run.id}: ").click()
+        check_the_page_of_the_run_says_which_rule_failed(opened)
+    check_the_page_of_the_run_says_which_rule_failed(opened)
 
 
 def test_a_minute_of_traffic_is_recorded(visit, dashboard):
