@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from servescope.records.load import RunState
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, WITHOUT_GRAPHS
 from tests.browser.test_servers import fill, press
 from tests.processes import eventually
 
@@ -58,8 +58,8 @@ def wait_outcome(opened, text):
     )
 
 
-def test_two_models_are_compared_and_the_table_says_which_waits(open_page, control):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def test_two_models_are_compared_and_the_table_says_which_waits(visit, open_page, control):
+    opened = visit("Servers").wait_drawn("servers-rate")
     opened.page.get_by_text("Nothing compared yet").wait_for()
     fill(opened, "Seconds", 2)
     press(opened, "Compare")
@@ -96,17 +96,18 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     opened.page.get_by_role("link", name="Comparison 1").click()
     opened.until("location.search === '?comparison=1' && location.hash === '#compare'")
     assert opened.page.evaluate("document.documentElement.dataset.kept") == "yes", "no reload"
-    on_phone = open_page("/servers?comparison=1#compare", PHONE)
-    wait_outcome(on_phone, "\ndone")
-    assert on_phone.tables_to_scroll() == []
+    opened.follow(WITHOUT_GRAPHS)
     again = open_page("/servers?comparison=1#compare")
     wait_outcome(again, "42" if "42" in told else "done")
     eventually(lambda: column(again, "sequential") == slow)
     again.until("document.getElementById('compare').getBoundingClientRect().top < 300")
+    with again.as_phone():
+        wait_outcome(again, "\ndone")
+        assert again.tables_to_scroll() == []
 
 
-def test_listeners_that_stand_are_columns_too_and_a_scenario_says_the_load(open_page, control):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def test_listeners_that_stand_are_columns_too_and_a_scenario_says_the_load(visit, control):
+    opened = visit("Servers").wait_drawn("servers-rate")
     for model in ("sequential", "thread pool"):
         opened.page.get_by_role("checkbox", name=model).press("Space")
     press(opened, "Compare")
@@ -130,8 +131,8 @@ def test_listeners_that_stand_are_columns_too_and_a_scenario_says_the_load(open_
     assert {one.name for one in control.listeners.statuses()} == {"files", "wsgi", "asgi"}
 
 
-def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def test_stop_from_the_header_and_the_next_one_is_shown(visit, control):
+    opened = visit("Servers").wait_drawn("servers-rate")
     fill(opened, "Seconds", 60)
     press(opened, "Compare")
     strip = opened.page.locator("#run-strip")
@@ -145,22 +146,21 @@ def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
     )
 
 
-@pytest.mark.parametrize(
-    ("label", "value", "told"),
-    [
+def test_what_cannot_run_is_said_beside_the_form(visit, control):
+    opened = visit("Servers").wait_drawn("servers-rate")
+    before = len(control.comparisons.newest_first(50))
+    for label, value, told in (
         ("Rate", "9999999", "The rate is above 0 and at most"),
         ("Rate", "-5", "requests per second, not -5"),
         ("Connections", "0", "between 1 and 4,096, not 0"),
         ("Seconds", "", "Fill in a number of seconds"),
         ("Path and query", "no slash", "does not start with"),
-    ],
-)
-def test_what_cannot_run_is_said_beside_the_form(visit, control, label, value, told):
-    opened = visit("Servers").wait_drawn("servers-rate")
-    before = len(control.comparisons.newest_first(50))
-    fill(opened, label, value)
-    press(opened, "Compare")
-    opened.page.locator("#compare-answer").get_by_text(told).wait_for()
+    ):
+        as_it_was = opened.page.get_by_role("textbox", name=label, exact=True).input_value()
+        fill(opened, label, value)
+        press(opened, "Compare")
+        opened.page.locator("#compare-answer").get_by_text(told).wait_for()
+        fill(opened, label, as_it_was)
     assert len(control.comparisons.newest_first(50)) == before
 
 

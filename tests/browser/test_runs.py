@@ -46,9 +46,9 @@ def fill(opened, label, value):
     field.press("Tab")
 
 
-def test_before_the_first_run_the_list_says_where_to_start_one(open_page):
+def test_before_the_first_run_the_list_says_where_to_start_one(visit):
     # The first test of the file: no run has been asked for yet.
-    opened = open_page("/runs")
+    opened = visit("Runs")
     opened.page.locator("#runs-table").get_by_text("No run to show").wait_for()
     assert "0 runs." in opened.page.locator("#runs-counts").inner_text()
     opened.page.get_by_role("link", name="Start a run").click()
@@ -92,13 +92,14 @@ def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds(
     assert max(drawn) + zone_ms <= (run.ended_s + 1) * 1_000
 
 
-def test_a_figure_that_timeouts_bound_is_the_same_in_table_and_legends(open_page, dashboard):
+def test_a_figure_that_timeouts_bound_is_the_same_in_table_and_legends(visit, dashboard):
     with closing(dashboard.control) as control:
         plan = LoadPlan.constant("asgi", "/slow?ms=900", 60, 2, timeout_seconds=0.3)
         number = control.load_runs.request(plan, time.time()).id
         eventually(lambda: control.load_runs.active() is None, 60)
     assert run_of(dashboard, number).result["failed"]["timed_out"] == 120
-    opened = open_page(f"/runs/{number}").wait_drawn("one-run-latency", "one-run-distribution")
+    opened = visit(f"Run {number}", f"/runs/{number}")
+    opened.wait_drawn("one-run-latency", "one-run-distribution")
     opened.until("document.getElementById('one-run-percentiles').innerText.includes('p99.9')")
     told = opened.page.evaluate(
         "[...document.querySelectorAll('#one-run-percentiles tr')]"
@@ -120,18 +121,19 @@ def test_a_figure_that_timeouts_bound_is_the_same_in_table_and_legends(open_page
     opened.until(f"{labels}.some(label => {marked}.test(label.textContent))")
 
 
-def test_a_part_of_a_run_and_the_whole_of_it_again(open_page, dashboard, two_runs):
-    run = run_of(dashboard, two_runs[0])
+def test_a_part_of_a_run_and_the_whole_of_it_again(visit, dashboard, two_runs):
+    run = run_of(dashboard, two_runs[1])
     start = int(run.started_s)
-    opened = open_page(f"/runs/{run.id}?from={start}&to={start + 1}").wait_drawn("one-run-rates")
+    opened = visit(f"Run {run.id}", f"/runs/{run.id}?from={start}&to={start + 1}")
+    opened.wait_drawn("one-run-rates")
     opened.page.get_by_role("button", name="Whole run").click()
     opened.page.locator("#one-run-whole").wait_for(state="hidden")
     assert "from=" not in opened.page.url
 
 
-def test_a_run_leads_to_the_requests_of_its_seconds(open_page, dashboard, two_runs):
-    run = run_of(dashboard, two_runs[0])
-    opened = open_page(f"/runs/{run.id}")
+def test_a_run_leads_to_the_requests_of_its_seconds(visit, dashboard, two_runs):
+    run = run_of(dashboard, two_runs[1])
+    opened = visit(f"Run {run.id}", f"/runs/{run.id}")
     opened.page.locator("#one-run-more").get_by_role("link", name="Requests").click()
     heading_is(opened, "Requests")
     opened.until("document.documentElement.dataset.view === 'fixed'")
@@ -141,9 +143,9 @@ def test_a_run_leads_to_the_requests_of_its_seconds(open_page, dashboard, two_ru
     opened.page.locator("#requests-counts").get_by_text("were counted in this span").wait_for()
 
 
-def test_a_run_is_named_and_found_by_its_words(open_page, dashboard, two_runs):
+def test_a_run_is_named_and_found_by_its_words(visit, dashboard, two_runs):
     number = two_runs[0]
-    opened = open_page(f"/runs/{number}").wait_drawn("one-run-rates")
+    opened = visit(f"Run {number}", f"/runs/{number}").wait_drawn("one-run-rates")
     fill(opened, "Name", "Before the index")
     fill(opened, "Tags", "sqlite, release 2")
     fill(opened, "Note", "The first one\nof two")
@@ -170,8 +172,8 @@ def test_a_run_is_named_and_found_by_its_words(open_page, dashboard, two_runs):
 
 
 @pytest.mark.usefixtures("two_runs")
-def test_the_list_is_sorted_and_nothing_of_it_is_cut(open_page):
-    opened = open_page("/runs")
+def test_the_list_is_sorted_and_nothing_of_it_is_cut(visit):
+    opened = visit("Runs")
     opened.until("document.querySelectorAll('#runs-table tr[data-run]').length >= 2")
     before = rows(opened)
     assert before == sorted(before, key=int, reverse=True)
@@ -191,9 +193,9 @@ def test_the_list_is_sorted_and_nothing_of_it_is_cut(open_page):
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_two_marked_runs_are_compared(open_page, two_runs, device):
+def test_two_marked_runs_are_compared(visit, open_page, two_runs, device):
     first, second = two_runs
-    opened = open_page("/runs", device)
+    opened = open_page("/runs", PHONE) if device is PHONE else visit("Runs")
     for number in two_runs:
         box = opened.page.get_by_role("checkbox", name=f"Compare run {number}", exact=True)
         box.focus()
@@ -243,13 +245,13 @@ def test_a_run_that_is_not_there_says_so(open_page, number, told):
 
 
 @pytest.mark.usefixtures("two_runs")
-def test_a_run_is_repeated_watched_stopped_and_deleted(open_page, dashboard):
+def test_a_run_is_repeated_watched_stopped_and_deleted(visit, dashboard):
     with closing(dashboard.control) as control:
         plan = LoadPlan.constant("wsgi", "/whoami", 20, 60, seed=9)
         long = control.load_runs.request(plan, time.time()).id
         control.load_runs.request_stop(long)
         eventually(lambda: control.load_runs.active() is None)
-    opened = open_page(f"/runs/{long}")
+    opened = visit(f"Run {long}", f"/runs/{long}")
     opened.page.get_by_role("button", name="Repeat").click()
     again = long + 1
     opened.until(f"location.pathname === '/runs/{again}'")
@@ -271,8 +273,8 @@ def test_a_run_is_repeated_watched_stopped_and_deleted(open_page, dashboard):
 
 
 @pytest.mark.usefixtures("two_runs")
-def test_the_load_page_leads_to_the_list_and_to_its_run(open_page):
-    opened = open_page("/load").wait_drawn("load-rates")
+def test_the_load_page_leads_to_the_list_and_to_its_run(visit):
+    opened = visit("Load").wait_drawn("load-rates")
     opened.page.get_by_role("link", name="All runs").click()
     heading_is(opened, "Runs")
     for link in ("#load-now a", "#load-history a[data-page]"):
