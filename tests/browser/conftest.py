@@ -430,7 +430,8 @@ def visit(kept_page):
     """Come to a page by its link, made anew: `visit("Servers")`; the console must stay silent.
 
     Or by a path with a query: `visit("Latency", "/latency?listener=wsgi")`. Between tests the page
-    is where nothing is polled or drawn, and shows the present of this host.
+    is where nothing is polled or drawn, shows the present of this host, and has the mouse in a
+    corner.
     """
 
     def come_to(name, path=None):
@@ -439,6 +440,7 @@ def visit(kept_page):
         return kept_page.go(path, name) if path else kept_page.follow(name)
 
     yield come_to
+    kept_page.page.mouse.move(0, 0)
     if urlsplit(kept_page.page.url).path != "/learn":
         kept_page.go(FIRST_VIEW, WITHOUT_GRAPHS)
     assert kept_page.complaints == []

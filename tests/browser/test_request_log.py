@@ -56,11 +56,12 @@ STEPS_TO_CELL = """slower => {
 @pytest.fixture(scope="module")
 def ask(dashboard):
     """Ask the listener wsgi for paths; an answer that is an error is one, too."""
+    origin = f"http://127.0.0.1:{dashboard.port('wsgi')}"
 
     def ask_for(*paths):
         for path in paths:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port('wsgi')}{path}").close()
+                urllib.request.urlopen(origin + path).close()
             except urllib.error.HTTPError as error:
                 error.close()
 
@@ -84,18 +85,19 @@ def statuses(opened):
     return set(opened.page.locator(f"{ROWS} .status").all_inner_texts())
 
 
-def test_a_long_target_pushes_no_column_out_of_sight(open_page, ask):
+def test_a_long_target_pushes_no_column_out_of_sight(visit, ask):
     ask("/whoami?" + "long=1&" * 40)
-    opened = open_page("/requests?text=long")
+    opened = visit("Requests", "/requests?text=long")
     opened.page.locator(ROWS).first.wait_for()
     assert opened.tables_to_scroll() == []
     assert opened.page.locator(f"{ROWS} .target").first.bounding_box()["width"] > 150
 
 
 @pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_from_a_spike_to_one_of_its_requests_in_two_clicks(open_page, ask, context):
+def test_from_a_spike_to_one_of_its_requests_in_two_clicks(visit, open_page, ask, context):
     ask(*["/whoami"] * 20, SLOW, *["/whoami"] * 20)
-    opened = open_page("/latency", context).wait_drawn("latency-percentiles")
+    opened = open_page("/latency", PHONE) if context is PHONE else visit("Latency")
+    opened.wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
     opened.pause()  # so that the cell stays where it is
@@ -118,12 +120,21 @@ def test_from_a_spike_to_one_of_its_requests_in_two_clicks(open_page, ask, conte
     assert SLOW in drawer.inner_text()
 
 
-def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(open_page, ask):
+def test_a_cell_of_the_heatmap_leads_to_its_requests_by_a_click_near_it_and_by_keys(visit, ask):
     ask(*["/whoami"] * 20, SLOW)
-    opened = open_page("/latency").wait_drawn("latency-percentiles")
+    opened = visit("Latency").wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
     opened.pause()
+    opened.until(IS_DRAWN, 0.5)
+    cell = cell_that_stays(opened)
+    opened.page.mouse.move(cell["x"], cell["y"] - 6)  # above it, where there is none
+    opened.page.locator("#latency-heat .graph-readout").get_by_text("1 of").wait_for()
+    opened.page.mouse.click(cell["x"], cell["y"] - 6)
+    opened.until("location.pathname === '/requests' && location.search.includes('slower=')")
+    opened.page.locator(ROWS).filter(has_text=SLOW).first.wait_for()
+    opened.page.go_back()
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
     opened.page.locator("#latency-heat").focus()
     opened.page.keyboard.press("End")
@@ -140,9 +151,9 @@ def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(open_page, ask):
     assert all(SLOW in target for target in shown)
 
 
-def test_a_zoomed_view_leads_to_its_requests(open_page, ask):
+def test_a_zoomed_view_leads_to_its_requests(visit, ask):
     ask(*["/whoami"] * 5)
-    opened = open_page("/latency").wait_drawn("latency-percentiles")
+    opened = visit("Latency").wait_drawn("latency-percentiles")
     opened.pause()
     link = opened.page.locator("#view-requests")
     link.wait_for()
@@ -155,9 +166,9 @@ def test_a_zoomed_view_leads_to_its_requests(open_page, ask):
     opened.page.get_by_text(f"{number} were counted in this span").wait_for()
 
 
-def test_the_log_is_narrowed_by_a_click_and_back_widens_it(open_page, ask):
+def test_the_log_is_narrowed_by_a_click_and_back_widens_it(visit, ask):
     ask("/whoami", "/missing", "/missing", "/error")
-    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened = visit("Requests").wait_drawn("requests-classes")
     opened.page.locator(ROWS).filter(has_text="/error").first.wait_for()
     opened.pause()
     opened.page.locator(ROWS).filter(has_text="/error").first.wait_for()
@@ -179,9 +190,9 @@ def test_the_log_is_narrowed_by_a_click_and_back_widens_it(open_page, ask):
     assert len(statuses(opened)) > 1
 
 
-def test_the_log_is_searched_sorted_and_leads_on(open_page, ask):
+def test_the_log_is_searched_sorted_and_leads_on(visit, ask):
     ask("/slow?ms=60", "/slow?ms=5", "/whoami")
-    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened = visit("Requests").wait_drawn("requests-classes")
     opened.page.get_by_label("Target contains").fill("SLOW?ms")
     opened.until("location.search.includes('text=SLOW')")
     opened.page.locator(ROWS).filter(has_text="/slow?ms=60").first.wait_for()
@@ -203,23 +214,23 @@ def test_the_log_is_searched_sorted_and_leads_on(open_page, ask):
     assert opened.page.get_by_label("Target contains").input_value() == ""
 
 
-def test_on_a_phone_a_page_of_the_log_has_few_rows_until_more_are_chosen(open_page, ask):
+def test_on_a_phone_rows_begin_with_target_and_duration_and_are_few_until_more_are_chosen(
+    open_page, ask
+):
     ask(*["/missing"] * 12)
     opened = open_page("/requests", PHONE).wait_drawn("requests-classes")
     opened.until("location.search.includes('rows=10')")
     opened.until(f"document.querySelectorAll('{ROWS}').length === 10")
     rows = opened.page.get_by_role("button", name="rows a page", pressed=True)
     assert rows.all_inner_texts() == ["10"]
+    check_a_row_begins_with_target_and_duration(opened)
     opened.page.get_by_role("button", name="25 rows a page").click()
     opened.until(f"document.querySelectorAll('{ROWS}').length > 10")
     assert "rows=25" in opened.page.url
 
 
-def test_on_a_phone_a_row_begins_with_target_and_duration(open_page, ask):
-    ask("/whoami")
-    opened = open_page("/requests", PHONE).wait_drawn("requests-classes")
+def check_a_row_begins_with_target_and_duration(opened):
     row = opened.page.locator(ROWS).first
-    row.wait_for()
     boxes = [row.locator(part).bounding_box() for part in (".target", ".took", ".ways-on")]
     assert abs(boxes[0]["y"] - boxes[1]["y"]) < 12, "on one line"
     assert boxes[2]["y"] > boxes[0]["y"], "below them"
@@ -247,11 +258,12 @@ LAID_OUT = """rows => {
 
 @pytest.mark.usefixtures("app")  # links of the rows are below its path prefix
 @pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_row_says_whole_that_nobody_read_a_request_or_its_answer(open_page, context):
+def test_a_row_says_whole_that_nobody_read_a_request_or_its_answer(visit, open_page, context):
     unread = replace(ROW, id=1, target="", method="OTHER", route="other", status=503)
     late = replace(ROW, id=2, status=200, is_to_nobody=True)
     rows = request_table(replace(FOUND, rows=(unread, late)), Search(), SPAN)
-    opened = open_page("/requests", context).wait_drawn("requests-classes")
+    opened = open_page("/requests", PHONE) if context is PHONE else visit("Requests")
+    opened.wait_drawn("requests-classes")
     found = opened.page.evaluate(LAID_OUT, tree(rows))
     assert found["cut"] <= 0
     code, gone = found["lines"]
@@ -264,9 +276,9 @@ def test_a_row_says_whole_that_nobody_read_a_request_or_its_answer(open_page, co
         assert gone["top"] >= code["bottom"] - 2
 
 
-def test_rows_under_the_pointer_stay_until_it_leaves(open_page, ask):
+def test_rows_under_the_pointer_stay_until_it_leaves(visit, ask):
     ask("/whoami", "/missing")
-    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened = visit("Requests").wait_drawn("requests-classes")
     opened.page.locator(ROWS).nth(1).wait_for()
     newest = f"document.querySelector('{ROWS}').dataset.request"
     opened.page.locator(f"{ROWS} .took").first.hover()
@@ -287,9 +299,9 @@ def test_rows_under_the_pointer_stay_until_it_leaves(open_page, ask):
     opened.until("document.querySelector('#requests-log [data-held]') === null")
 
 
-def test_rows_under_the_pointer_go_where_another_question_is_asked(open_page, ask):
+def test_rows_under_the_pointer_go_where_another_question_is_asked(visit, ask):
     ask("/whoami", "/missing")
-    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened = visit("Requests").wait_drawn("requests-classes")
     row = opened.page.locator(ROWS).filter(has_text="/missing").first
     row.wait_for()
     pointed_at = f"document.querySelector('{ROWS}:hover')?.innerText"
@@ -307,9 +319,10 @@ def test_rows_under_the_pointer_go_where_another_question_is_asked(open_page, as
 CUT_OFF = 5
 
 
-def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(open_page, dashboard):
-    opened = open_page("/servers").wait_drawn("servers-rate")
-    began_s = int(time.time())
+def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(visit, dashboard):
+    opened = visit("Servers").wait_drawn("servers-rate")
+    began_s = int(time.time()) + 1
+    eventually(lambda: time.time() >= began_s)  # a second without requests of other tests
     with ExitStack() as stack:
         for _ in range(CUT_OFF):
             client = stack.enter_context(
@@ -321,7 +334,7 @@ def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(open_page
         assert client.recv(100) == b"", "no answer"
     with closing(dashboard.control) as control:
         control.listeners.discard_overrides("asgi")
-    opened.open(f"/?from={began_s - 1}&to={int(time.time()) + 1}")
+    opened.go(f"/?from={began_s}&to={int(time.time()) + 1}", "Overview")
     opened.until(
         "said => document.getElementById('overview-verdict').textContent.includes(said)",
         f"{CUT_OFF} of {CUT_OFF} requests to listener asgi got no answer",
@@ -338,24 +351,9 @@ def test_requests_that_a_stop_cuts_off_are_told_and_lead_to_their_rows(open_page
     eventually(lambda: dashboard.listener("asgi"))
 
 
-def test_a_method_in_front_of_the_text_is_that_of_the_requests(open_page, ask):
+def test_a_method_in_front_of_the_text_is_that_of_the_requests(visit, ask):
     ask("/whoami", "/missing")
-    opened = open_page("/requests?text=GET+/miss").wait_drawn("requests-classes")
+    opened = visit("Requests", "/requests?text=GET+/miss").wait_drawn("requests-classes")
     opened.page.locator(ROWS).first.wait_for()
     targets = opened.page.locator(f"{ROWS} .target").all_inner_texts()
     assert {one.strip() for one in targets} == {"GET /missing"}
-
-
-def test_a_click_near_a_cell_of_the_heatmap_means_that_cell(open_page, ask):
-    ask(*["/whoami"] * 20, SLOW)
-    opened = open_page("/latency").wait_drawn("latency-percentiles")
-    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
-    opened.until(IS_DRAWN, 0.5)
-    opened.pause()
-    opened.until(IS_DRAWN, 0.5)
-    cell = cell_that_stays(opened)
-    opened.page.mouse.move(cell["x"], cell["y"] - 6)  # above it, where there is none
-    opened.page.locator("#latency-heat .graph-readout").get_by_text("1 of").wait_for()
-    opened.page.mouse.click(cell["x"], cell["y"] - 6)
-    opened.until("location.pathname === '/requests' && location.search.includes('slower=')")
-    opened.page.locator(ROWS).filter(has_text=SLOW).first.wait_for()
