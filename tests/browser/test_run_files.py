@@ -10,13 +10,14 @@ from servescope.locust_load.coordinator import Coordinator
 from servescope.locust_load.worker import WorkerLoad
 from servescope.records.load import LoadPlan, RunState
 from servescope.settings import load_settings
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import DESKTOP, PHONE, WITHOUT_GRAPHS, Watched
 from tests.measured_runs import exported, measure
 from tests.processes import Dashboards, eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
 
 FIGURES = "#load-now .figures"
+FORMS = ("Report", "CSV")
 BAD_REQUEST = "Failed to load resource: the server responded with a status of 400 (BAD REQUEST)"
 """A browser tells its console of every answer that is no success."""
 
@@ -36,6 +37,32 @@ def run(dashboard):
         control.load_runs.request(LoadPlan.constant("wsgi", "/whoami", 100, 2), 0.0)
         eventually(lambda: control.load_runs.newest(1)[0].state is RunState.DONE)
         return control.load_runs.newest(1)[0]
+
+
+@pytest.fixture(scope="module")
+def kept_there(chromium, elsewhere, left_pages):
+    """A page of the second dashboard that stays from test to test."""
+    watched = Watched(left_pages.take(chromium, DESKTOP, elsewhere.url), elsewhere.url)
+    yield watched.open("/learn")
+    watched.unwatch()
+    left_pages.leave(watched.page, DESKTOP, elsewhere.url)
+
+
+@pytest.fixture
+def there(kept_there):
+    """The page Load of the second dashboard, made anew; the console must stay silent."""
+    yield kept_there.follow("Load")
+    kept_there.follow(WITHOUT_GRAPHS)
+    assert kept_there.complaints == []
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A file with the report of a run."""
+    folder = tmp_path_factory.mktemp("report")
+    path = folder / "report.html"
+    path.write_bytes(exported(folder, measure(folder), "html"))
+    return path
 
 
 def take_away(opened, item, folder):
@@ -67,42 +94,41 @@ def shown(opened):
 
 
 def test_a_run_opened_elsewhere_has_the_same_figures_and_report(
-    open_page, elsewhere, run, tmp_path
+    visit, run, there, elsewhere, tmp_path
 ):
-    here = open_page("/load")
+    here = visit("Load")
     here.page.locator("#load-now").get_by_text(f"Run {run.id}:").wait_for()
-    file = take_away(here, "Run file", tmp_path)
-    there = open_page("/load", base=elsewhere.url)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    ours = {form: take_away(here, form, tmp_path / "here") for form in ("Run file", *FORMS)}
+    figures = shown(here)
+    here.follow(WITHOUT_GRAPHS)
+    file = ours["Run file"]
     told = open_file(there, file)
     host = re.fullmatch(rf"Opened run {run.id} of (\S+): it is load run 1 here\.", told)[1]
     there.page.locator("#load-now").get_by_text("asked for there").wait_for()
     assert host in there.page.locator("#load-now").inner_text()
-    assert shown(there) == shown(here)
+    assert shown(there) == figures
     there.page.locator("#load-history").scroll_into_view_if_needed()
     there.page.locator("#load-history").get_by_text(f"(at {host})").first.wait_for()
     with closing(elsewhere.control) as control:
         assert control.load_runs.by_id(1).result == run.result
-    of_run = open_page("/runs/1", base=elsewhere.url).wait_drawn("one-run-rates")
+    for form in FORMS:
+        theirs = take_away(there, form, tmp_path / "there")
+        assert theirs.read_bytes() == ours[form].read_bytes()
+    again = open_file(there, file)
+    assert again == f"Run {run.id} of {host} is here already, as load run 1."
+    there.complaints.remove(BAD_REQUEST)
+    of_run = there.go("/runs/1", "Run 1").wait_drawn("one-run-rates")
     of_run.page.get_by_text("Its lines over time are those of its file").wait_for()
     of_run.wait_drawn("one-run-cpu")
     of_run.page.get_by_role("button", name="Export", exact=True).click()
     with of_run.page.expect_download() as waited:
         of_run.page.get_by_role("menuitem", name="CSV", exact=True).click()
     assert waited.value.suggested_filename.startswith(f"servescope_{host}_run-{run.id}_")
-    (tmp_path / "here").mkdir()
-    (tmp_path / "there").mkdir()
-    for form in ("Report", "CSV"):
-        ours, theirs = (
-            take_away(here, form, tmp_path / "here"),
-            take_away(there, form, tmp_path / "there"),
-        )
-        assert theirs.read_bytes() == ours.read_bytes()
-    again = open_file(there, file)
-    assert again == f"Run {run.id} of {host} is here already, as load run 1."
-    there.complaints.remove(BAD_REQUEST)
 
 
-def test_a_run_that_locust_sent_is_marked_as_such(open_page, elsewhere, dashboard, tmp_path):
+def test_a_run_that_locust_sent_is_marked_as_such(there, dashboard, tmp_path):
     origin = f"http://127.0.0.1:{dashboard.port('wsgi')}"
     scenario = tmp_path / "scenario.toml"
     scenario.write_text('[schedule]\nkind = "constant"\nrate = 20\nseconds = 1\n')
@@ -113,44 +139,39 @@ def test_a_run_that_locust_sent_is_marked_as_such(open_page, elsewhere, dashboar
     worker.be_user()
     file, _ = master.write()
 
-    opened = open_page("/load", base=elsewhere.url)
-    number = re.fullmatch(
-        r"Opened a run of \S+: it is load run (\d+) here\.", open_file(opened, file)
-    )
-    page = open_page(f"/runs/{number[1]}", base=elsewhere.url).page
-    page.get_by_text("This run was sent by Locust 2.47.0, 1 worker.").wait_for()
-    page.get_by_text("It has no series: ").wait_for()
-    listed = open_page("/runs?q=locust", base=elsewhere.url).page
-    listed.get_by_text("by Locust 2.47.0, 1 worker").wait_for()
+    told = open_file(there, file)
+    number = re.fullmatch(r"Opened a run of \S+: it is load run (\d+) here\.", told)[1]
+    there.go(f"/runs/{number}", f"Run {number}")
+    there.page.get_by_text("This run was sent by Locust 2.47.0, 1 worker.").wait_for()
+    there.page.get_by_text("It has no series: ").wait_for()
+    there.go("/runs?q=locust", "Runs")
+    there.page.get_by_text("by Locust 2.47.0, 1 worker").wait_for()
 
 
-def test_what_is_no_run_file_is_refused_beside_the_button(open_page, elsewhere, tmp_path):
-    opened = open_page("/load", base=elsewhere.url)
+def test_what_is_no_run_file_is_refused_beside_the_button(there, tmp_path):
     path = tmp_path / "none.servescope"
     path.write_bytes(b"no archive")
-    told = open_file(opened, path)
-    opened.complaints.remove(BAD_REQUEST)
+    told = open_file(there, path)
+    there.complaints.remove(BAD_REQUEST)
     assert told == "This is no run file: it is not a zip archive, or was cut off."
-    assert "refused" in opened.page.locator("#run-file-answer").get_attribute("class")
+    assert "refused" in there.page.locator("#run-file-answer").get_attribute("class")
     with path.open("wb") as file:
         file.truncate(17 * 1024 * 1024)
-    assert open_file(opened, path) == (
+    assert open_file(there, path) == (
         "The file none.servescope has more than 16 MiB, the most of a run file."
     )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("surroundings", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_report_opens_without_a_network(chromium, tmp_path, surroundings, scheme):
-    path = tmp_path / "report.html"
-    path.write_bytes(exported(tmp_path, measure(tmp_path), "html"))
+def test_a_report_opens_without_a_network(chromium, report, surroundings, scheme):
     context = chromium.new_context(offline=True, color_scheme=scheme, **surroundings)
     page = context.new_page()
     asked, complaints = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
-    page.goto(path.as_uri())
-    assert (asked, complaints) == ([path.as_uri()], [])
+    page.goto(report.as_uri())
+    assert (asked, complaints) == ([report.as_uri()], [])
     width, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width <= window
     lightness = page.evaluate(
@@ -165,12 +186,10 @@ def test_a_report_opens_without_a_network(chromium, tmp_path, surroundings, sche
     context.close()
 
 
-def test_a_report_prints_on_white_paper(chromium, tmp_path):
-    path = tmp_path / "report.html"
-    path.write_bytes(exported(tmp_path, measure(tmp_path), "html"))
+def test_a_report_prints_on_white_paper(chromium, report, tmp_path):
     context = chromium.new_context(offline=True, color_scheme="dark")
     page = context.new_page()
-    page.goto(path.as_uri())
+    page.goto(report.as_uri())
     printed = Path(tmp_path / "report.pdf")
     page.pdf(path=printed, format="A4")
     assert printed.read_bytes()[:5] == b"%PDF-"
