@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from servescope.queries.capacity import search_of
-from servescope.records.comparisons import ComparisonPlan
 from servescope.records.load import RunState
-from servescope.records.named_hosts import NamedHost
 from servescope.serving.tls.certificates import self_signed_pair
 from servescope.statistics.capacity_limits import EdgeEvidence
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import WITHOUT_GRAPHS
 from tests.browser.test_comparison import column, wait_outcome
 from tests.browser.test_servers import fill, press
-from tests.browser.test_verdict import RESULT
+from tests.browser.test_verdict import FITS, RESULT
 from tests.named_server import named_server
 from tests.processes import Dashboards, eventually
 from tests.statistics.simulated_queues import Queue, constant, search
@@ -51,8 +48,8 @@ def dashboard(tmp_path_factory, hosts):
     dashboards.end()
 
 
-def test_two_named_hosts_beside_a_model(open_page, dashboard, hosts):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def test_two_named_hosts_beside_a_model_are_compared_and_fit_on_a_phone(visit, dashboard, hosts):
+    opened = visit("Servers").wait_drawn("servers-rate")
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     opened.page.get_by_label("Listeners, apps and hosts").first.press("ArrowDown")
     for origin in hosts:
@@ -62,6 +59,11 @@ def test_two_named_hosts_beside_a_model(open_page, dashboard, hosts):
     fill(opened, "Rate", 20)
     fill(opened, "Seconds", 2)
     press(opened, "Compare")
+    opened.page.get_by_role("button", name="Stop comparing").wait_for()
+    opened.follow(WITHOUT_GRAPHS)
+    with closing(dashboard.control) as control:
+        eventually(lambda: control.comparisons.newest_first(1)[0].is_over)
+    opened.follow("Servers")
     wait_outcome(opened, "\ndone")
     for origin in hosts:
         found = column(opened, origin)
@@ -82,24 +84,14 @@ def test_two_named_hosts_beside_a_model(open_page, dashboard, hosts):
         assert None not in {one.lookup_seconds for one in plans}
         # None of them is in the list of runs, nor in an annotation of its own.
         assert not [text for text in _events(control) if text.startswith("run ")]
+    with opened.as_phone():
+        wait_outcome(opened, "\ndone")
+        opened.until("document.documentElement.scrollWidth === 390")
 
 
-def test_on_a_phone_its_page_is_as_wide_as_the_screen(open_page, dashboard, hosts):
-    found = tuple(NamedHost(one, "127.0.0.1") for one in hosts)
-    plan = ComparisonPlan.constant((), "", "/", 20, 1, hosts=found)
-    with closing(dashboard.control) as control:
-        number = control.comparisons.request(plan, time.time()).id
-        eventually(lambda: control.comparisons.by_id(number).is_over)
-    on_phone = open_page(f"/servers?comparison={number}#compare", PHONE)
-    wait_outcome(on_phone, "\ndone")
-    assert on_phone.page.evaluate("document.documentElement.scrollWidth") == 390
-
-
-def test_what_a_named_host_carries_is_searched_and_its_limit_is_not_known(
-    open_page, dashboard, hosts
-):
+def test_what_a_named_host_carries_is_searched_and_its_limit_is_not_known(visit, dashboard, hosts):
     origin = hosts[1]  # over HTTPS
-    opened = open_page("/load").wait_drawn("load-rates")
+    opened = visit("Load").wait_drawn("load-rates")
     panel = opened.page.locator("#capacity")
     panel.get_by_label("Loaded server").click()
     opened.page.get_by_role("option", name=origin, exact=True).click()
@@ -120,15 +112,16 @@ def test_what_a_named_host_carries_is_searched_and_its_limit_is_not_known(
         control.capacity_searches.write_steps(
             over.id, [step.to_json() for step in found.steps], elsewhere
         )
-    for shown in (opened, open_page("/load", PHONE)):
-        said = shown.page.locator("#capacity-now")
-        said.get_by_text(f"Server {origin} carries").wait_for()
-        said.get_by_text("nothing is read of its threads, queues and cores").wait_for()
-        shown.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    said = opened.page.locator("#capacity-now")
+    for device in (nullcontext(), opened.as_phone()):
+        with device:
+            said.get_by_text(f"Server {origin} carries").wait_for()
+            said.get_by_text("nothing is read of its threads, queues and cores").wait_for()
+            opened.until(FITS)
 
 
-def test_a_named_host_is_judged_and_its_stages_are_not_known(open_page, dashboard, hosts):
-    opened = open_page("/load").wait_drawn("load-rates")
+def test_a_named_host_is_judged_and_its_stages_are_not_known(visit, dashboard, hosts):
+    opened = visit("Load").wait_drawn("load-rates")
     panel = opened.page.locator("#verdict")
     for label, origin in (("Before", hosts[0]), ("After: is it slower?", hosts[1])):
         panel.get_by_label(label, exact=True).first.click()
@@ -149,10 +142,11 @@ def test_a_named_host_is_judged_and_its_stages_are_not_known(open_page, dashboar
             "::1",
         }
         control.verdicts.write_result(over.id, RESULT | {"stages": []})
-    for shown in (opened, open_page("/load", PHONE)):
-        said = shown.page.locator("#verdict-now")
-        said.get_by_text(f"of server {hosts[0]} only the answers are known here").wait_for()
-        shown.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    said = opened.page.locator("#verdict-now")
+    for device in (nullcontext(), opened.as_phone()):
+        with device:
+            said.get_by_text(f"of server {hosts[0]} only the answers are known here").wait_for()
+            opened.until(FITS)
 
 
 def _events(control):
