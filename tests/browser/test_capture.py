@@ -42,9 +42,9 @@ def fits(page):
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_capture_open_copy_and_send_again(open_page, dashboard, device):
+def test_capture_open_copy_and_send_again(visit, open_page, dashboard, device):
     mark = f"mark-{device['viewport']['width']}"
-    watched = open_page("/requests", device)
+    watched = open_page("/requests", PHONE) if device is PHONE else visit("Requests")
     page = watched.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Capture").first.click()
@@ -57,13 +57,13 @@ def test_capture_open_copy_and_send_again(open_page, dashboard, device):
     watched.until(CAPTURING)
     assert "0 of 2, ends in" in page.locator("#capture-state").text_content()
     assert fits(page)
-    eventually(lambda: post(dashboard, mark) or captured_id(dashboard, mark))
+    eventually(lambda: post(dashboard, mark) or captured_id(dashboard, mark), step=0.2)
     post(dashboard, mark)
     watched.until(
         "document.getElementById('capture-state').textContent === 'captured 2 of 2: complete'"
     )
 
-    watched.open(f"/requests/{captured_id(dashboard, mark)}")
+    watched.go(f"/requests/{captured_id(dashboard, mark)}", f"POST /api/notes?mark={mark}")
     for name, shown in (
         ("Steps", "start_response"),
         ("Request", f"X-Mark: {mark}"),
@@ -97,8 +97,8 @@ def test_capture_open_copy_and_send_again(open_page, dashboard, device):
     watched.until(f"document.querySelector('h1').textContent.includes('{mark}')")
 
 
-def test_a_capture_is_stopped(open_page, dashboard):
-    watched = open_page("/requests")
+def test_a_capture_is_stopped(visit, dashboard):
+    watched = visit("Requests")
     page = watched.page
     page.get_by_role("button", name="Capture").first.click()
     page.locator("#capture-start").click()
