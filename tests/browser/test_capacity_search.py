@@ -42,8 +42,8 @@ def panel_says(opened, text):
     )
 
 
-def test_a_search_is_started_followed_and_stopped(open_page, control):
-    opened = open_page("/load").wait_drawn("load-rates")
+def test_a_search_is_started_followed_and_stopped(visit, control):
+    opened = visit("Load").wait_drawn("load-rates")
     panel_says(opened, "No search yet. Find doubles the rate")
     panel = opened.page.locator("#capacity")
     panel.get_by_label("p99 at most, ms").fill("0")
@@ -63,7 +63,7 @@ def test_a_search_is_started_followed_and_stopped(open_page, control):
     panel.get_by_role("button", name="Find").wait_for()
 
 
-def test_a_result_says_how_much_and_what_limits(open_page, control):
+def test_a_result_says_how_much_and_what_limits(visit, control):
     found = search_of(PLAN)
     search(Queue(4, lambda _, count: np.full(count, 0.02), constant), found)
     number = control.capacity_searches.request(PLAN, time.time()).id
@@ -72,7 +72,7 @@ def test_a_result_says_how_much_and_what_limits(open_page, control):
     steps = [step.to_json() for step in found.steps]
     control.capacity_searches.write_steps(number, steps, asdict(EDGE))
     control.capacity_searches.end(number, RunState.DONE, time.time())
-    opened = open_page("/load")
+    opened = visit("Load")
     for device in (nullcontext(), opened.as_phone()):
         with device:
             panel_says(opened, "Listener wsgi carries ")

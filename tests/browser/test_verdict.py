@@ -88,7 +88,7 @@ def test_a_verdict_is_asked_for_followed_and_read(visit, control):
     opened = visit("Load").wait_drawn("load-rates")
     panel_says(opened, "No verdict yet. Judge loads both sides")
     panel = opened.page.locator("#verdict")
-    fill(panel, Rate_on_both=40, Seconds_of_each_run=0.5, Pairs_at_most=8)
+    fill(panel, Rate_on_both=40, Seconds_of_each_run=0.5, Pairs_at_most=6)
     fill(panel, Tolerance=0)
     panel.get_by_role("button", name="Judge", exact=True).click()
     panel_says(opened, "The tolerance is above 0 and at most 1,000 %, not 0.")
@@ -97,7 +97,7 @@ def test_a_verdict_is_asked_for_followed_and_read(visit, control):
     opened.page.locator("#run-strip").get_by_text("Verdict 1").wait_for()
     panel.get_by_role("button", name="Stop").wait_for()
     opened.follow(WITHOUT_GRAPHS)
-    eventually(lambda: has_pairs(control.verdicts.newest(), 7), SECONDS)
+    eventually(lambda: has_pairs(control.verdicts.newest(), 5), SECONDS, step=0.2)
     opened.follow("Load")
     over = eventually(lambda: (found := control.verdicts.newest()).is_over and found, SECONDS)
     assert (over.state, over.message) == (RunState.DONE, "")
@@ -105,7 +105,7 @@ def test_a_verdict_is_asked_for_followed_and_read(visit, control):
     assert control.load_runs.newest(5) == []
 
 
-def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page, control):
+def test_a_result_shows_ratios_with_intervals_distributions_and_stages(visit, control):
     scenario = Scenario(Poisson(50, 4), (Flow((RequestStep(target="/cart"),)),))
     plan = VerdictPlan(JudgedSide("files"), JudgedSide("wsgi"), scenario, 0.05, 30)
     number = control.verdicts.request(plan, time.time()).id
@@ -113,7 +113,7 @@ def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page
     eventually(lambda: control.verdicts.by_id(number).is_over, SECONDS)
     control.verdicts.write_result(number, RESULT)
     control.verdicts.end(number, RunState.DONE, time.time())
-    opened = open_page("/load")
+    opened = visit("Load")
     for device in (nullcontext(), opened.as_phone()):
         with device:
             panel_says(opened, "before is files, after is wsgi; /cart, 50 req/s for 4 s each")
@@ -193,9 +193,9 @@ def test_two_runs_that_are_over_are_chosen_in_the_panel(open_page, kept_runs):
     panel.get_by_text("two runs of 30 stretches find a slowdown of +").wait_for()
 
 
-def test_two_kept_runs_are_judged_where_they_stand_side_by_side(open_page, kept_runs):
+def test_two_kept_runs_are_judged_where_they_stand_side_by_side(visit, kept_runs):
     first, second = kept_runs
-    opened = open_page(f"/runs/compare?a={first}&b={second}")
+    opened = visit(f"Run {first} beside Run {second}", f"/runs/compare?a={first}&b={second}")
     panel = opened.page.locator("#verdict")
 
     def check_the_verdict():
