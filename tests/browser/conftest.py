@@ -18,6 +18,7 @@ from playwright.sync_api import Error, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from servescope.records.load import LoadPlan, RunState
+from servescope.store.sqlite.store import open_store
 from tests.processes import eventually
 
 if TYPE_CHECKING:
@@ -444,6 +445,17 @@ def visit(kept_page):
     if urlsplit(kept_page.page.url).path != "/learn":
         kept_page.go(FIRST_VIEW, WITHOUT_GRAPHS)
     assert kept_page.complaints == []
+
+
+def wait_recorded(dashboard, seconds):
+    """Wait until so many seconds are recorded: before a page is open, which costs CPU time."""
+
+    def is_recorded():
+        oldest, newest = store.bounds() or (0, 0)
+        return newest - oldest >= seconds
+
+    with closing(open_store(dashboard.folder)) as store:
+        eventually(is_recorded, step=0.2)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 
 from servescope.store.sqlite.store import open_store
-from tests.browser.conftest import DESKTOP, PHONE, WITHIN_S, WITHOUT_GRAPHS
+from tests.browser.conftest import DESKTOP, PHONE, WITHIN_S, WITHOUT_GRAPHS, wait_recorded
 from tests.page_files import live_pages
-from tests.processes import Dashboards, eventually
+from tests.processes import Dashboards
 
 pytestmark = pytest.mark.browser
 
@@ -216,15 +216,8 @@ def test_a_span_over_midnight_is_told_by_the_clock_in_one_line_of_a_phone(open_p
     opened.until(f"{said}.startsWith('Past: 23:59:30\u201300:00:30 (')")
 
 
-def is_recorded_for(store, seconds):
-    """Whether so much has been recorded."""
-    oldest, newest = store.bounds() or (0, 0)
-    return newest - oldest >= seconds
-
-
 def test_an_earlier_span_is_drawn_dashed(open_page, dashboard):
-    with closing(open_store(dashboard.folder)) as store:
-        eventually(lambda: is_recorded_for(store, 22))  # the first second of it is a gap
+    wait_recorded(dashboard, 22)  # the first second of it is a gap
     opened = open_page("/host?last=10s&compare=before").wait_drawn("host-cpu")
     opened.until(
         "document.querySelector('#host-cpu .live-graph-plot')?.data?.some("
