@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.axe import grave_violations
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import DESKTOP, PHONE, wait_recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]
 
 NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
-CLIPBOARD = DESKTOP | {"permissions": ["clipboard-read", "clipboard-write"]}
 IN_SIGHT = """selector => {
     const part = document.querySelector(selector);
     const { left, top, height } = part.getBoundingClientRect();
@@ -101,8 +100,9 @@ def test_a_text_that_a_spreadsheet_would_run_is_no_formula(visit):
     assert read_csv(download.value)[0][1].startswith('\'=1+1,"x"')
 
 
-def test_an_image_is_copied_where_the_browser_allows_it(open_page):
-    opened = open_page("/host", CLIPBOARD).wait_drawn("host-cpu")
+def test_an_image_is_copied_where_the_browser_allows_it(visit):
+    opened = visit("Host").wait_drawn("host-cpu")
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened.page.bring_to_front()
     tool(opened, "host-cpu", "image").click()
     opened.until("document.querySelector('[data-graph=host-cpu] [data-done=copied]') !== null")
@@ -115,6 +115,8 @@ def test_an_image_is_copied_where_the_browser_allows_it(open_page):
     opened.until(
         "async () => /from=\\d+&to=\\d+#host-cpu$/.test(await navigator.clipboard.readText())"
     )
+    opened.page.context.clear_permissions()
+    opened.page.locator("#pause").click()  # back to live: the link was of a span
 
 
 def test_an_image_becomes_a_file_where_it_does_not(visit):
@@ -182,7 +184,8 @@ def test_the_legend_of_an_image_takes_no_room_from_its_plot(visit):
     assert pictured["legendBottom"] <= pictured["bottom"] + 1
 
 
-def test_a_link_leads_to_the_graph_at_its_time(open_page):
+def test_a_link_leads_to_the_graph_at_its_time(open_page, dashboard):
+    wait_recorded(dashboard, 20)
     opened = open_page("/host?last=20s").wait_drawn("host-own-memory").wait_filled()
     opened.page.evaluate(NO_CLIPBOARD)
     before = opened.page.evaluate("servescope.graphs.span()")
@@ -191,7 +194,8 @@ def test_a_link_leads_to_the_graph_at_its_time(open_page):
     after = opened.page.evaluate("servescope.graphs.span()")
     opened.wait_polls(2)
     address = opened.page.url.removeprefix(opened.base)
-    shared = open_page(address).wait_drawn("host-own-memory")
+    told = opened.page.evaluate("servescope.graphs.span()")
+    shared = opened.open("/learn").open(address).wait_drawn("host-own-memory")
     shared.until("document.activeElement.id === 'host-own-memory'")
     for part in ("#host-own-memory", ".panel:has(#host-own-memory) .card-heading"):
         shared.until(IN_SIGHT, part)
@@ -200,11 +204,11 @@ def test_a_link_leads_to_the_graph_at_its_time(open_page):
     assert before[0] - 3 <= start <= after[0] + 3
     assert before[1] - 3 <= end <= after[1] + 3
     assert end - start == pytest.approx(before[1] - before[0], abs=3)
-    assert [start, end] == opened.page.evaluate("servescope.graphs.span()")
+    assert [start, end] == told
 
 
-def test_the_page_after_that_of_a_graph_that_filled_it_is_in_sight(open_page):
-    opened = open_page("/host").wait_drawn("host-cpu")
+def test_the_page_after_that_of_a_graph_that_filled_it_is_in_sight(visit):
+    opened = visit("Host").wait_drawn("host-cpu")
     opened.page.locator("#host-cpu").focus()
     opened.page.keyboard.press("f")
     opened.page.locator("h1").wait_for(state="hidden")
