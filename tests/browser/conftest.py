@@ -309,16 +309,23 @@ class LeftPages:
 
     def __init__(self):
         self._left = []
+        self._in_zones = {}  # pages in a time zone, which they have as long as their sessions last
 
     def take(self, chromium, options, base):
         """A page with these options of its context, if any is left one that knows the origin."""
         fit = [one for one in self._left if one.kind == kind_of(options)]
-        if not fit:
-            return new_page(chromium, options)
-        left = next((one for one in fit if base.startswith(one.origin)), fit[0])
-        self._left.remove(left)
-        put_in_surroundings(left.page, options)
-        return left.page
+        if fit:
+            left = next((one for one in fit if base.startswith(one.origin)), fit[0])
+            self._left.remove(left)
+            page = left.page
+        else:
+            page = new_page(chromium, kind_of(options))
+        put_in_surroundings(page, options)
+        if "timezone_id" in options:
+            self._in_zones[page] = page.context.new_cdp_session(page)
+            zone = {"timezoneId": options["timezone_id"]}
+            self._in_zones[page].send("Emulation.setTimezoneOverride", zone)
+        return page
 
     def leave(self, page, options, base):
         """Keep a page, unless it was closed, or led to where it may have stored something else."""
@@ -329,6 +336,8 @@ class LeftPages:
         for other in page.context.pages:
             if other != page:
                 other.close()
+        if page in self._in_zones:
+            self._in_zones.pop(page).detach()
         forget(page, origin, options)
         self._left.insert(0, Left(page, kind_of(options), origin))
 
@@ -383,7 +392,7 @@ def open_fresh_page(chromium, dashboard):
 
 def kind_of(options):
     """The options of a context that no page of it can be given later."""
-    later = {"color_scheme", "reduced_motion", "viewport"}
+    later = {"color_scheme", "reduced_motion", "timezone_id", "viewport"}
     return {name: value for name, value in options.items() if name not in later}
 
 
