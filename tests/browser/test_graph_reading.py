@@ -390,13 +390,32 @@ def test_plus_zooms_in_minus_zooms_out_and_0_goes_back_to_live(open_page):
     opened.until("document.documentElement.dataset.view === 'live'")
 
 
-def test_a_finger_sets_the_cursor_and_takes_it_away(open_page):
+def test_on_a_phone_a_finger_sets_the_cursor_and_the_keyboard_opens_a_run(open_page, asked):
+    now = time.time()
+    with closing(asked.control) as control:
+        control.events.add(Event(EventKind.LOAD_RUN, now - 3, "run 11: 500/s on wsgi", now - 2))
     opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+    check_a_finger_sets_the_cursor_and_takes_it_away(opened)
+    check_a_run_on_the_graphs_is_opened_by_the_keyboard(opened)
+
+
+def check_a_finger_sets_the_cursor_and_takes_it_away(opened):
     opened.page.locator("#host-cpu").scroll_into_view_if_needed()
     opened.page.locator("#host-cpu").tap()
     opened.page.locator("#host-cpu .graph-readout").wait_for()
     opened.page.locator("h1").tap()
     opened.page.locator(".graph-readout").wait_for(state="detached")
+
+
+def check_a_run_on_the_graphs_is_opened_by_the_keyboard(opened):
+    opened.page.locator(".event-filter summary").press("Enter")
+    box = opened.page.locator(".event-menu").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["viewport"]["width"]
+    link = opened.page.locator(".event-filter").get_by_role("link", name="run 11: 500/s on wsgi")
+    link.press("Enter")
+    opened.until("location.pathname === '/runs/11'")
+    opened.until("document.querySelector('h1').textContent.startsWith('There is no')")
 
 
 def test_percentiles_of_few_requests_are_dotted_and_say_so(visit, asked):
@@ -619,22 +638,6 @@ def test_a_distribution_of_a_part_of_a_decade_keeps_the_labels_of_its_axis_on_a_
     assert (found["cut"], found["overlap"], found["struck"]) == ([], 0, 0), found
     ticks = opened.page.locator("#latency-distribution .xtick text").all_inner_texts()
     assert 2 <= len(ticks) <= 4
-
-
-def test_a_run_on_the_graphs_is_opened_by_the_keyboard(open_page, asked):
-    control = asked.control
-    now = time.time()
-    control.events.add(Event(EventKind.LOAD_RUN, now - 3, "run 11: 500/s on wsgi", now - 2))
-    control.close()
-    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
-    opened.page.locator(".event-filter summary").press("Enter")
-    box = opened.page.locator(".event-menu").bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= PHONE["viewport"]["width"]
-    link = opened.page.locator(".event-filter").get_by_role("link", name="run 11: 500/s on wsgi")
-    link.press("Enter")
-    opened.until("location.pathname === '/runs/11'")
-    opened.until("document.querySelector('h1').textContent.startsWith('There is no')")
 
 
 def test_kinds_of_events_are_left_out_and_the_browser_remembers_it(past, asked):

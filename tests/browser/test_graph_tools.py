@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.axe import grave_violations
-from tests.browser.conftest import DESKTOP, PHONE, wait_recorded
+from tests.browser.conftest import PHONE, WITHOUT_GRAPHS, wait_recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]
 
@@ -184,9 +184,9 @@ def test_the_legend_of_an_image_takes_no_room_from_its_plot(visit):
     assert pictured["legendBottom"] <= pictured["bottom"] + 1
 
 
-def test_a_link_leads_to_the_graph_at_its_time(open_page, dashboard):
+def test_a_link_leads_to_the_graph_at_its_time(dashboard, kept_page):
     wait_recorded(dashboard, 20)
-    opened = open_page("/host?last=20s").wait_drawn("host-own-memory").wait_filled()
+    opened = kept_page.open("/host?last=20s").wait_drawn("host-own-memory").wait_filled()
     opened.page.evaluate(NO_CLIPBOARD)
     before = opened.page.evaluate("servescope.graphs.span()")
     tool(opened, "host-own-memory", "link").click()
@@ -205,6 +205,8 @@ def test_a_link_leads_to_the_graph_at_its_time(open_page, dashboard):
     assert before[1] - 3 <= end <= after[1] + 3
     assert end - start == pytest.approx(before[1] - before[0], abs=3)
     assert [start, end] == told
+    shared.page.locator("#range").get_by_text("5 min", exact=True).click()
+    shared.follow(WITHOUT_GRAPHS)
 
 
 def test_the_page_after_that_of_a_graph_that_filled_it_is_in_sight(visit):
@@ -216,13 +218,13 @@ def test_the_page_after_that_of_a_graph_that_filled_it_is_in_sight(visit):
     assert opened.page.locator("h1").is_visible()
 
 
-@pytest.mark.parametrize("surroundings", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_graph_fills_the_page_and_goes_back(open_page, surroundings):
-    opened = open_page("/host", surroundings).wait_drawn("host-cpu")
+@pytest.mark.parametrize("is_phone", [False, True], ids=["desktop", "phone"])
+def test_a_graph_fills_the_page_by_key_or_finger_and_goes_back(open_page, visit, is_phone):
+    opened = (open_page("/host", PHONE) if is_phone else visit("Host")).wait_drawn("host-cpu")
     opened.page.evaluate("window.scrollTo(0, document.getElementById('host-cpu').offsetTop)")
     before = opened.page.evaluate(SIZE, "host-cpu")
-    is_phone = surroundings is PHONE
     if is_phone:
+        check_tools_are_in_sight_for_a_finger_and_easy_to_hit(opened)
         tool(opened, "host-cpu", "maximise").tap()
     else:
         opened.page.locator("#host-cpu").focus()
@@ -269,8 +271,7 @@ def test_a_toolbar_is_out_of_sight_until_it_is_wanted_and_one_stop_of_tab(visit)
     assert opened.page.evaluate("document.activeElement.closest('.graph-tools')") is None
 
 
-def test_tools_are_in_sight_for_a_finger_and_easy_to_hit(open_page):
-    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+def check_tools_are_in_sight_for_a_finger_and_easy_to_hit(opened):
     buttons = opened.page.locator("[data-graph=host-cpu] button:visible")
     assert buttons.count() == 5
     for button in buttons.all():
