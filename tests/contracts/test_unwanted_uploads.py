@@ -80,14 +80,17 @@ HEAD = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n"
 
 
 @contextmanager
-def endless_uploads(listener: RunningListener, count: int) -> Iterator[None]:
-    """Clients that were refused and go on sending as fast as they can."""
+def endless_uploads(listener: RunningListener, count: int, pause_s: float = 0) -> Iterator[None]:
+    """Clients that were refused and go on sending: as fast as they can, or a MiB after each pause.
+
+    Without a pause a client and its server take both cores.
+    """
     is_over = threading.Event()
     socks = [connect(listener) for _ in range(count)]
 
     def send_on(sock: socket.socket) -> None:
         with suppress(OSError):  # closed under it, in the end
-            while not is_over.is_set():
+            while not is_over.wait(pause_s):
                 sock.sendall(BLOCK)
 
     senders = [threading.Thread(target=send_on, args=(sock,)) for sock in socks]
@@ -114,7 +117,7 @@ def test_clients_that_send_without_end_hold_up_nobody(concurrent_harness: ModelH
 
 def test_a_stop_does_not_wait_for_an_upload(harness: ModelHarness):
     listener = harness.start(max_body=10)
-    with endless_uploads(listener, 1):
+    with endless_uploads(listener, 1, pause_s=0.002):
         began = time.monotonic()
         listener.stop(20)
         assert time.monotonic() - began < 15, "the stop does not take all of its grace"
