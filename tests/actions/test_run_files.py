@@ -26,7 +26,7 @@ from tests.prepared_children import forked_children
 @pytest.fixture(scope="module", autouse=True)
 def forked_readers():
     """The process that opens a file is forked; tests/app/test_run_files.py starts it."""
-    with forked_children("servescope.run_files.imported", "pyarrow.parquet"):
+    with forked_children("servescope.run_files.imported", "pandas", "pyarrow.parquet"):
         yield
 
 
