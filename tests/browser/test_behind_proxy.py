@@ -247,8 +247,7 @@ def act(seen, root):
     password.press("Enter")
     seen.until("document.querySelector('h1')?.textContent === 'Overview'")
     assert {cookie["path"] for cookie in seen.page.context.cookies()} == {root}
-    seen.follow("Load").wait_drawn("load-rates")
-    seen.page.locator("#load-start").click()
+    seen.page.get_by_role("button", name="Start demo load").click()
     seen.page.locator("#run-strip").get_by_text("Load run").wait_for()
     seen.page.locator("#run-stop").click()
     seen.page.locator("#run-strip").wait_for(state="hidden")
