@@ -7,7 +7,7 @@ import pytest
 
 from servescope.actions.load_demos import DEMOS
 from servescope.records.load import RunState
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
@@ -23,9 +23,8 @@ def stop(opened, dashboard):
     eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
 
 
-@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_demo_of_the_overview_starts_and_leads_to_its_run(open_page, dashboard, context):
-    opened = open_page("/", context).wait_drawn("overview-host")
+def start_from_overview(opened, dashboard):
+    """Start a demo by keyboard, be led to its run, and stop that."""
     menu = opened.page.get_by_role("button", name="Try a demo")
     menu.focus()
     menu.press("Enter")
@@ -44,8 +43,16 @@ def test_a_demo_of_the_overview_starts_and_leads_to_its_run(open_page, dashboard
     stop(opened, dashboard)
 
 
-def test_each_demo_stands_on_load_and_waits_for_the_one_under_way(open_page):
-    opened = open_page("/load")
+def test_a_demo_of_the_overview_starts_and_leads_to_its_run(visit, dashboard):
+    start_from_overview(visit("Overview").wait_drawn("overview-host"), dashboard)
+
+
+def test_a_demo_of_the_overview_starts_and_leads_to_its_run_on_a_phone(open_page, dashboard):
+    start_from_overview(open_page("/", PHONE).wait_drawn("overview-host"), dashboard)
+
+
+def test_each_demo_stands_on_load_and_waits_for_the_one_under_way(visit):
+    opened = visit("Load")
     demos = opened.page.locator("#load-demos")
     assert demos.get_by_role("button").all_inner_texts() == [one.title for one in DEMOS.values()]
     demos.get_by_role("button", name="A slow app on each model").click()
