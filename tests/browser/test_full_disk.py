@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import pytest
 
-from tests.browser.conftest import Watched
 from tests.private_disk import (
     CAN_MOUNT,
     can_freeze,
@@ -21,6 +20,7 @@ from tests.processes import Dashboards, eventually, is_bound
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 DISK_MIB = 96
+LONG_MS = 60_000
 LIMITED = """
 import resource, runpy, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # write(2) fails with EFBIG instead
@@ -72,14 +72,16 @@ def fill(running):
     return ballast.unlink
 
 
-def test_a_full_disk_is_told_until_there_is_room_again(started, chromium):
+def notice(watched):
+    return watched.page.get_by_text("The store takes no data").first
+
+
+def test_a_full_disk_is_told_until_there_is_room_again(started, look):
     eventually(lambda: is_bound(int(started.url.rpartition(":")[2])))
-    page = chromium.new_page()
-    page.set_default_timeout(60_000)
-    watched = Watched(page, started.url).open("/").wait_drawn("overview-host")
+    watched = look(started).wait_drawn("overview-host")
     make_room = fill(started)
-    told = page.get_by_text("The store takes no data").first
-    told.wait_for()
+    told = notice(watched)
+    told.wait_for(timeout=LONG_MS)
     assert "no room left" in told.inner_text() or "disk" in told.inner_text()
     see_it_read_on_and_recover(watched, make_room)
 
@@ -102,14 +104,12 @@ def let_write(start_dashboard):
         thaw(*(path for path in paths if path.exists()))
 
 
-def test_a_folder_that_takes_no_writing_is_told_until_it_does(let_write, chromium):
+def test_a_folder_that_takes_no_writing_is_told_until_it_does(let_write, look):
     running, stop_writing = let_write
-    page = chromium.new_page()
-    page.set_default_timeout(60_000)
-    watched = Watched(page, running.url).open("/").wait_drawn("overview-host")
+    watched = look(running).wait_drawn("overview-host")
     may_write = stop_writing()
-    told = page.get_by_text("The store takes no data").first
-    told.wait_for()
+    told = notice(watched)
+    told.wait_for(timeout=LONG_MS)
     assert "takes no writing" in told.inner_text()
     assert "reading goes on" in told.inner_text()
     see_it_read_on_and_recover(watched, may_write)
@@ -118,11 +118,9 @@ def test_a_folder_that_takes_no_writing_is_told_until_it_does(let_write, chromiu
 
 def see_it_read_on_and_recover(watched, recover):
     """Graphs are drawn meanwhile; after it the notice goes and new seconds come."""
-    page = watched.page
-    watched.open("/host").wait_drawn("host-cpu")  # reading goes on
-    page.get_by_text("The store takes no data").first.wait_for()
+    watched.follow("Host").wait_drawn("host-cpu")  # reading goes on
+    notice(watched).wait_for(timeout=LONG_MS)
     recover()
-    page.get_by_text("The store takes no data").first.wait_for(state="hidden")
+    notice(watched).wait_for(state="hidden", timeout=LONG_MS)
     before = watched.last_x("host-cpu")
     watched.wait_newer("host-cpu", before)
-    page.close()
