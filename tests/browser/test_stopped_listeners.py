@@ -19,13 +19,6 @@ pytestmark = pytest.mark.browser
 RUNNING = ListenerState.RUNNING
 ALL = ("files", "wsgi", "asgi")
 NONE_RUNS = "No listener runs (files, wsgi, asgi are stopped): nobody answers requests."
-PLACES = {
-    "Overview": "#overview-verdict",
-    "Requests": "#requests-standing",
-    "Latency": "#latency-verdict",
-    "Ports": "#ports-verdict",
-    "Load": "#load-standing",
-}
 
 
 def states(control):
@@ -136,16 +129,7 @@ def test_each_form_says_why_a_stopped_listener_cannot_be_chosen(visit, dashboard
 UNKNOWN = "There is no listener or app named “nosuch”, and nothing is recorded of one. See Servers"
 
 
-@pytest.mark.parametrize(
-    ("page", "path", "place"),
-    [
-        ("Requests", "/requests", "#requests-standing"),
-        ("Latency", "/latency", "#latency-verdict"),
-        ("Overview", "/", ".path-findings"),
-    ],
-)
-def test_a_page_of_a_name_that_no_listener_has_says_so(visit, page, path, place):
-    opened = visit(page, f"{path}?listener=nosuch")
+def see_that_name_is_unknown(opened, place):
     assert said(opened, place, "no-such-listener") == UNKNOWN
     assert opened.page.locator(f"{place} .finding").count() == 1, "nothing else is said of it"
     link = opened.page.locator(f"{place} [data-code=no-such-listener] a")
@@ -161,9 +145,17 @@ def test_a_page_of_a_name_that_no_listener_has_says_so(visit, page, path, place)
     assert not [note for note in opened.page.evaluate(notes) if "Open" in note]
 
 
-def test_a_past_view_says_too_that_a_name_is_no_listeners(visit):
+@pytest.mark.parametrize(
+    ("page", "path", "place"),
+    [("Latency", "/latency", "#latency-verdict"), ("Overview", "/", ".path-findings")],
+)
+def test_a_page_of_a_name_that_no_listener_has_says_so(visit, page, path, place):
+    see_that_name_is_unknown(visit(page, f"{path}?listener=nosuch"), place)
+
+
+def test_requests_say_that_a_name_is_no_listeners_and_say_so_in_a_past_view_too(visit):
     opened = visit("Requests", "/requests?listener=nosuch")
-    said(opened, "#requests-standing", "no-such-listener")
+    see_that_name_is_unknown(opened, "#requests-standing")
     opened.pause()
     assert said(opened, "#requests-standing", "no-such-listener") == UNKNOWN
 
@@ -294,18 +286,24 @@ def test_two_listeners_whose_names_suggest_one_colour_look_different(visit, dash
         eventually(lambda: not {*names} & states(control).keys())
 
 
-@pytest.mark.usefixtures("none_runs")
-@pytest.mark.parametrize("page", PLACES)
-def test_each_live_page_says_that_no_listener_runs(visit, page):
-    opened = visit(page)
-    assert said(opened, PLACES[page], "none-runs") == f"{NONE_RUNS} See Servers"
-    link = opened.page.locator(f"{PLACES[page]} [data-code=none-runs] a")
+def see_that_none_runs(opened, place):
+    assert said(opened, place, "none-runs") == f"{NONE_RUNS} See Servers"
+    link = opened.page.locator(f"{place} [data-code=none-runs] a")
     assert link.get_attribute("href") == "/servers"
 
 
 @pytest.mark.usefixtures("none_runs")
-def test_no_load_can_be_started_while_nothing_runs(visit):
+@pytest.mark.parametrize(
+    ("page", "place"), [("Latency", "#latency-verdict"), ("Ports", "#ports-verdict")]
+)
+def test_a_live_page_says_that_no_listener_runs(visit, page, place):
+    see_that_none_runs(visit(page), place)
+
+
+@pytest.mark.usefixtures("none_runs")
+def test_load_says_that_no_listener_runs_and_no_run_can_be_started(visit):
     opened = visit("Load")
+    see_that_none_runs(opened, "#load-standing")
     for form in ("load", "capacity"):
         opened.until("id => document.getElementById(id)?.disabled", f"{form}-starting")
         told = opened.page.locator(f"#{form}-busy")
@@ -315,9 +313,9 @@ def test_no_load_can_be_started_while_nothing_runs(visit):
 
 
 @pytest.mark.usefixtures("none_runs")
-def test_a_past_view_says_nothing_of_the_present_states(visit):
+def test_requests_say_that_no_listener_runs_and_in_a_past_view_nothing_of_present_states(visit):
     opened = visit("Requests")
-    said(opened, "#requests-standing", "none-runs")
+    see_that_none_runs(opened, "#requests-standing")
     opened.pause()
     opened.until("document.querySelector('#requests-standing .finding') === null")
 
@@ -336,8 +334,9 @@ def test_no_advice_leads_to_a_listener_while_none_runs(visit):
 
 
 @pytest.mark.usefixtures("none_runs")
-def test_the_overview_offers_no_load_without_a_listener_and_says_which_demos_go(visit):
+def test_the_overview_says_that_no_listener_runs_offers_no_load_and_says_which_demos_go(visit):
     opened = visit("Overview")
+    see_that_none_runs(opened, "#overview-verdict")
     opened.until("document.getElementById('overview-start').disabled")
     hint = opened.page.locator("#overview-start-hint")
     assert hint.inner_text() == "No listener runs: start one on the page Servers."
