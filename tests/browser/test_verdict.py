@@ -15,7 +15,7 @@ from servescope.load.report import LatencySummary, Stretch
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import JudgedSide, VerdictPlan
-from tests.browser.conftest import PHONE, WITHOUT_GRAPHS
+from tests.browser.conftest import WITHOUT_GRAPHS
 from tests.processes import eventually
 from tests.verdicts.test_comparing import result
 
@@ -176,21 +176,22 @@ def _is_over(control, number):
     return control.load_runs.by_id(number).state in TERMINAL_STATES
 
 
-def test_two_runs_that_are_over_are_chosen_in_the_panel(open_page, kept_runs):
+def test_two_runs_that_are_over_are_chosen_in_the_panel_on_a_phone(visit, kept_runs):
     first, second = kept_runs
-    opened = open_page("/load", PHONE)
+    opened = visit("Load")
     panel = opened.page.locator("#verdict")
-    panel.get_by_text("Choose a run for before and another one for after.").wait_for()
-    for field, number in (("verdict-run-before", first), ("verdict-run-after", second)):
-        choose(opened, field, f"{number}: wsgi /cart, 100 req/s for 30 s")
-    fill(panel, Tolerance=7.5)
-    opened.until(FITS)
-    link = panel.get_by_role("link", name=f"Is run {second} slower than run {first}?")
-    opened.until("document.querySelector('.two-runs a')?.search.includes('tolerance=7.5')")
-    link.click()
-    opened.page.get_by_role("heading", name=f"Run {first} beside Run {second}").wait_for()
-    panel.get_by_text("SLOWER by more than 7.5 %, in these two runs").wait_for()
-    panel.get_by_text("two runs of 30 stretches find a slowdown of +").wait_for()
+    with opened.as_phone():
+        panel.get_by_text("Choose a run for before and another one for after.").wait_for()
+        for field, number in (("verdict-run-before", first), ("verdict-run-after", second)):
+            choose(opened, field, f"{number}: wsgi /cart, 100 req/s for 30 s")
+        fill(panel, Tolerance=7.5)
+        opened.until(FITS)
+        link = panel.get_by_role("link", name=f"Is run {second} slower than run {first}?")
+        opened.until("document.querySelector('.two-runs a')?.search.includes('tolerance=7.5')")
+        link.click()
+        opened.page.get_by_role("heading", name=f"Run {first} beside Run {second}").wait_for()
+        panel.get_by_text("SLOWER by more than 7.5 %, in these two runs").wait_for()
+        panel.get_by_text("two runs of 30 stretches find a slowdown of +").wait_for()
 
 
 def test_two_kept_runs_are_judged_where_they_stand_side_by_side(visit, kept_runs):
