@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from servescope.records.load import RunState
-from tests.browser.conftest import PHONE, WITHOUT_GRAPHS
+from tests.browser.conftest import WITHOUT_GRAPHS
 from tests.browser.test_servers import fill, press
 from tests.processes import eventually
 
@@ -181,8 +181,9 @@ def test_an_app_brings_its_path(visit):
     opened.until("document.getElementById('compare-target').value === '/data/glossary.json'")
 
 
-def test_on_a_phone_the_page_stays_as_wide_as_the_screen(open_page):
-    opened = open_page("/servers", PHONE).wait_drawn("servers-rate")
-    assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
-    opened.page.get_by_role("link", name="Compare side by side").click()
-    opened.until("document.getElementById('compare').getBoundingClientRect().top < 300")
+def test_on_a_phone_the_page_stays_as_wide_as_the_screen(visit):
+    opened = visit("Servers").wait_drawn("servers-rate")
+    with opened.as_phone():
+        opened.until("document.documentElement.scrollWidth === 390")
+        opened.page.get_by_role("link", name="Compare side by side").click()
+        opened.until("document.getElementById('compare').getBoundingClientRect().top < 300")

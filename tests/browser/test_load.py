@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from servescope.records.load import LoadPlan, RunState
-from tests.browser.conftest import PHONE, WITHIN_S
+from tests.browser.conftest import WITHIN_S
 from tests.commands.served import Served
 from tests.faults.test_handover import total_requests
 from tests.processes import eventually
@@ -257,26 +257,25 @@ def test_requests_that_are_still_awaited_show_in_the_p99(visit, awaited_run):
     assert answered == "0"
 
 
-def test_two_clicks_on_a_phone_start_and_stop_load_and_it_says_how_current_it_is(
-    open_page, dashboard
-):
-    opened = open_page("/", PHONE).wait_drawn("overview-host")
-    opened.page.get_by_role("button", name="Start demo load").click()
-    eventually(lambda: newest_run(dashboard).state is RunState.RUNNING)
-    stop = opened.page.locator("#run-stop")
-    stop.wait_for()
-    opened.page.locator(".standing").get_by_text("live", exact=True).wait_for()
-    boxes = [
-        opened.page.locator(name).bounding_box()
-        for name in ("#run-text", "#run-stop", "#standing", ".header > button:last-child")
-    ]
-    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
-    for one, other in itertools.pairwise(boxes):
-        assert one["x"] + one["width"] <= other["x"], "none covers the next"
-    button = stop.locator(".mantine-Button-label")
-    assert button.evaluate("label => label.scrollWidth <= label.clientWidth"), "Stop stands whole"
-    stop.click()
-    eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
+def test_two_clicks_on_a_phone_start_and_stop_load_and_it_says_how_current_it_is(visit, dashboard):
+    opened = visit("Overview").wait_drawn("overview-host")
+    with opened.as_phone():
+        opened.page.get_by_role("button", name="Start demo load").click()
+        eventually(lambda: newest_run(dashboard).state is RunState.RUNNING)
+        stop = opened.page.locator("#run-stop")
+        stop.wait_for()
+        opened.page.locator(".standing").get_by_text("live", exact=True).wait_for()
+        boxes = [
+            opened.page.locator(name).bounding_box()
+            for name in ("#run-text", "#run-stop", "#standing", ".header > button:last-child")
+        ]
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+        for one, other in itertools.pairwise(boxes):
+            assert one["x"] + one["width"] <= other["x"], "none covers the next"
+        button = stop.locator(".mantine-Button-label")
+        assert button.evaluate("label => label.scrollWidth <= label.clientWidth"), "it stands whole"
+        stop.click()
+        eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
 
 
 def test_what_cannot_run_is_said_beside_the_form(visit, control):

@@ -1,14 +1,13 @@
 """A person describes a scenario: schedule, mix, file; in the fields, by keyboard, on a phone."""
 
 import urllib.request
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
 from servescope.records.load import RunState
 from servescope.records.scenarios import Constant, Poisson, Ramp
 from servescope.scenarios.scenario_file import from_toml
-from tests.browser.conftest import PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
@@ -112,8 +111,13 @@ def fill_rules(opened):
 
 
 @pytest.mark.parametrize("device", ["desktop", "phone"])
-def test_a_mix_with_rules_is_built_shown_as_a_file_and_run(visit, open_page, dashboard, device):
-    opened = open_page("/load", PHONE) if device == "phone" else visit("Load")
+def test_a_mix_with_rules_is_built_shown_as_a_file_and_run(visit, dashboard, device):
+    opened = visit("Load")
+    with opened.as_phone() if device == "phone" else nullcontext():
+        check_a_mix_is_built_shown_as_a_file_and_run(opened, dashboard)
+
+
+def check_a_mix_is_built_shown_as_a_file_and_run(opened, dashboard):
     more(opened)
     add = opened.page.get_by_role("button", name="Add a request to the mix")
     add.click()

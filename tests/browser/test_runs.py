@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
 from servescope.records.load import LoadPlan, RunState
-from tests.browser.conftest import DESKTOP, PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 READ_P50 = """() => {
     const entry = servescope.graphs.byId("one-run-latency");
     const trace = entry.data.find(one => one.name === "p50");
@@ -28,10 +28,6 @@ def run_of(dashboard, number):
 
 def heading_is(opened, text):
     opened.until("text => document.querySelector('h1')?.textContent === text", text)
-
-
-def fits(opened):
-    return opened.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def rows(opened):
@@ -64,13 +60,19 @@ def test_before_the_first_run_the_list_says_where_to_start_one(visit):
     assert opened.page.evaluate(f"{cut}.scrollHeight <= {cut}.clientHeight")
 
 
-@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds(
-    open_page, dashboard, two_runs, device
+def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds_on_a_desktop_and_a_phone(
+    open_page, dashboard, two_runs
 ):
-    number = two_runs[1]
-    opened = open_page(f"/runs/{number}", device).wait_drawn("one-run-rates", "one-run-latency")
-    heading_is(opened, f"Run {number}")
+    run = run_of(dashboard, two_runs[1])
+    opened = open_page(f"/runs/{run.id}")
+    check_the_page_of_a_run(opened, run)
+    with opened.as_phone():
+        check_the_page_of_a_run(opened, run)
+
+
+def check_the_page_of_a_run(opened, run):
+    opened.wait_drawn("one-run-rates", "one-run-latency")
+    heading_is(opened, f"Run {run.id}")
     # Whatever is found: a generator that got too little of a busy machine judges no server.
     opened.page.locator("#one-run-verdict .finding").first.wait_for()
     opened.until("document.getElementById('one-run-percentiles').innerText.includes('p99.9')")
@@ -83,8 +85,7 @@ def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds(
     assert not opened.page.locator("#time-bar").is_visible()
     assert not opened.page.locator("#one-run-stop").is_visible()
     opened.until("document.getElementById('standing').textContent === 'past'")
-    assert fits(opened)
-    run = run_of(dashboard, number)
+    opened.until(FITS)
     drawn = [x for trace in opened.points("one-run-rates") for x in trace["x"]]
     assert drawn
     zone_ms = opened.page.evaluate("new Date().getTimezoneOffset() * 60000")
@@ -192,10 +193,15 @@ def test_the_list_is_sorted_and_nothing_of_it_is_cut(visit):
     assert opened.page.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
 
 
-@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_two_marked_runs_are_compared(visit, open_page, two_runs, device):
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_two_marked_runs_are_compared(visit, two_runs, device):
+    opened = visit("Runs")
+    with opened.as_phone() if device == "phone" else nullcontext():
+        check_two_marked_runs_are_compared(opened, two_runs, device)
+
+
+def check_two_marked_runs_are_compared(opened, two_runs, device):
     first, second = two_runs
-    opened = open_page("/runs", PHONE) if device is PHONE else visit("Runs")
     for number in two_runs:
         box = opened.page.get_by_role("checkbox", name=f"Compare run {number}", exact=True)
         box.focus()
@@ -208,7 +214,7 @@ def test_two_marked_runs_are_compared(visit, open_page, two_runs, device):
     before_headings = opened.page.evaluate(
         "getComputedStyle(document.querySelector('#runs-table thead tr'), '::before').content"
     )
-    assert (before_headings == '"Sort by"') is (device is PHONE)
+    assert (before_headings == '"Sort by"') is (device == "phone")
     opened.page.get_by_role("link", name=f"Compare runs {first} and {second}").click()
     opened.until("document.querySelector('h1')?.textContent.includes(' beside ')")
     opened.until("document.querySelector('.js-plotly-plot .main-svg') !== null")
@@ -219,7 +225,7 @@ def test_two_marked_runs_are_compared(visit, open_page, two_runs, device):
     assert "were not asked for the same" in said
     for text in ("p99.9", "answered per second", "kernel", "GET /missing", "differs"):
         assert text in said
-    assert fits(opened)
+    opened.until(FITS)
 
 
 def test_an_address_that_names_no_two_runs_says_so(open_page, two_runs):
