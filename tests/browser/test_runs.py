@@ -42,7 +42,7 @@ def fill(opened, label, value):
     field.press("Tab")
 
 
-def test_before_the_first_run_the_list_says_where_to_start_one(visit):
+def test_before_the_first_run_the_list_says_where_to_start_one_and_load_leads_back(visit):
     # The first test of the file: no run has been asked for yet.
     opened = visit("Runs")
     opened.page.locator("#runs-table").get_by_text("No run to show").wait_for()
@@ -58,6 +58,8 @@ def test_before_the_first_run_the_list_says_where_to_start_one(visit):
     opened.until("document.getElementById('load-history').offsetHeight < 150")
     cut = "document.querySelector('#load-history .ag-overlay-no-rows-center')"
     assert opened.page.evaluate(f"{cut}.scrollHeight <= {cut}.clientHeight")
+    opened.page.get_by_role("link", name="All runs").click()
+    heading_is(opened, "Runs")
 
 
 def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds_on_a_desktop_and_a_phone(
@@ -228,10 +230,11 @@ def check_two_marked_runs_are_compared(opened, two_runs, device):
     opened.until(FITS)
 
 
-def test_an_address_that_names_no_two_runs_says_so(open_page, two_runs):
-    opened = open_page(f"/runs/compare?a={two_runs[0]}")
+def test_an_address_that_names_no_two_runs_says_so(visit, two_runs):
+    heading = "There are no two runs to compare"
+    opened = visit(heading, f"/runs/compare?a={two_runs[0]}")
     assert "names no two runs" in opened.page.locator("#page").inner_text()
-    opened.open(f"/runs/compare?a={two_runs[0]}&b=999")
+    opened.go(f"/runs/compare?a={two_runs[0]}&b=999", heading)
     opened.until("document.getElementById('page').innerText.includes('There is no run 999')")
 
 
@@ -279,13 +282,9 @@ def test_a_run_is_repeated_watched_stopped_and_deleted(visit, dashboard):
 
 
 @pytest.mark.usefixtures("two_runs")
-def test_the_load_page_leads_to_the_list_and_to_its_run(visit):
-    opened = visit("Load").wait_drawn("load-rates")
-    opened.page.get_by_role("link", name="All runs").click()
-    heading_is(opened, "Runs")
+def test_the_load_page_leads_to_its_run(visit):
     for link in ("#load-now a", "#load-history a[data-page]"):
-        opened.page.get_by_role("link", name="Load", exact=True).first.click()
-        heading_is(opened, "Load")
+        opened = visit("Load")
         # By the page itself: callbacks draw the place of the table anew meanwhile, polls its rows.
         opened.until(
             "id => { const place = document.querySelector(id); place?.scrollIntoView();"
