@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
 from servescope.store.sqlite.store import open_store
-from tests.browser.conftest import DESKTOP, PHONE
 from tests.processes import eventually
 
 SECRET = "s3cretVa1ue"
@@ -41,10 +40,16 @@ def fits(page):
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_capture_open_copy_and_send_again(visit, open_page, dashboard, device):
-    mark = f"mark-{device['viewport']['width']}"
-    watched = open_page("/requests", PHONE) if device is PHONE else visit("Requests")
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_capture_open_copy_and_send_again(visit, dashboard, device):
+    watched = visit("Requests")
+    with watched.as_phone() if device == "phone" else nullcontext():
+        check_a_request_is_captured_opened_copied_and_sent_again(
+            watched, dashboard, f"mark-{device}"
+        )
+
+
+def check_a_request_is_captured_opened_copied_and_sent_again(watched, dashboard, mark):
     page = watched.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Capture").first.click()
