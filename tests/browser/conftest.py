@@ -397,10 +397,14 @@ def kind_of(options):
 
 
 def put_in_surroundings(page, options):
-    """Give a page the options that need no context of its own."""
+    """Give a page the options that need no context of its own.
+
+    What slides in is drawn frame by frame: pages that are kept have no motion unless a test asks
+    for it. Those of a first visit, and those of contexts that tests make themselves, have it.
+    """
     page.emulate_media(
         color_scheme=options.get("color_scheme", "light"),
-        reduced_motion=options.get("reduced_motion", "no-preference"),
+        reduced_motion=options.get("reduced_motion", "reduce"),
     )
     page.set_viewport_size(options.get("viewport", VIEWPORT))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, PHONE, Watched, forget, new_page
+from tests.browser.conftest import DESKTOP, PHONE, LeftPages, Watched, forget
 
 pytestmark = pytest.mark.browser
 
@@ -36,13 +36,13 @@ DARK_PHONE_WITH_PERMISSIONS = PHONE | {
     ids=["desktop", "a dark phone with permissions"],
 )
 def test_a_page_that_forgets_is_as_when_it_was_new(chromium, dashboard, options):
-    page = new_page(chromium, options)
+    page = LeftPages().take(chromium, options, dashboard.url)
     first = Watched(page, dashboard.url).open("/learn")
     before = page.evaluate(STATE)
     page.evaluate(KEEP)
     is_dark = options.get("color_scheme") == "dark"
     page.emulate_media(
-        media="print", color_scheme="light" if is_dark else "dark", reduced_motion="reduce"
+        media="print", color_scheme="light" if is_dark else "dark", reduced_motion="no-preference"
     )
     page.set_viewport_size({"width": 500, "height": 500})
     page.context.grant_permissions(["geolocation"])
