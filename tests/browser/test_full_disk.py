@@ -78,7 +78,7 @@ def notice(watched):
 
 def test_a_full_disk_is_told_until_there_is_room_again(started, look):
     eventually(lambda: is_bound(int(started.url.rpartition(":")[2])))
-    watched = look(started).wait_drawn("overview-host")
+    watched = look(started, "/host").wait_drawn("host-cpu")
     make_room = fill(started)
     told = notice(watched)
     told.wait_for(timeout=LONG_MS)
@@ -106,7 +106,7 @@ def let_write(start_dashboard):
 
 def test_a_folder_that_takes_no_writing_is_told_until_it_does(let_write, look):
     running, stop_writing = let_write
-    watched = look(running).wait_drawn("overview-host")
+    watched = look(running, "/host").wait_drawn("host-cpu")
     may_write = stop_writing()
     told = notice(watched)
     told.wait_for(timeout=LONG_MS)
@@ -118,9 +118,9 @@ def test_a_folder_that_takes_no_writing_is_told_until_it_does(let_write, look):
 
 def see_it_read_on_and_recover(watched, recover):
     """Graphs are drawn meanwhile; after it the notice goes and new seconds come."""
-    watched.follow("Host").wait_drawn("host-cpu")  # reading goes on
+    watched.open("/").wait_drawn("overview-host")  # reading goes on
     notice(watched).wait_for(timeout=LONG_MS)
     recover()
     notice(watched).wait_for(state="hidden", timeout=LONG_MS)
-    before = watched.last_x("host-cpu")
-    watched.wait_newer("host-cpu", before)
+    before = watched.last_x("overview-host")
+    watched.wait_newer("overview-host", before)
