@@ -171,18 +171,18 @@ def test_of_a_host_without_requests_the_open_connections_are_known_elsewhere(ope
 
 
 def test_the_page_tells_when_the_engine_is_away_and_goes_on(visit, open_page, engine):
-    watched = visit("Overview").wait_drawn("overview-host")
+    watched = visit("Host").wait_drawn("host-cpu")
     page = watched.page
-    other = open_page("/?host=beta").wait_drawn("overview-host")
+    other = open_page("/host?host=beta").wait_drawn("host-cpu")
     engine.end()
     page.get_by_text("The engine is away").first.wait_for()
     page.get_by_text(re.compile(r"[1-9]\d* s of data wait to be sent")).first.wait_for()
-    watched.wait_newer("overview-host", watched.last_x("overview-host"))
+    watched.wait_newer("host-cpu", watched.last_x("host-cpu"))
     other.page.get_by_text("There are no figures of host beta to be had.").wait_for()
     engine.start()
     page.get_by_text("The engine is away").first.wait_for(state="hidden", timeout=60_000)
     other.page.get_by_text("Figures of host beta.").wait_for()
-    other.wait_newer("overview-host", other.last_x("overview-host"))
+    other.wait_newer("host-cpu", other.last_x("host-cpu"))
 
 
 @pytest.mark.usefixtures("gone_host")
