@@ -146,7 +146,7 @@ def test_stop_from_the_header_and_the_next_one_is_shown(visit, control):
     )
 
 
-def test_what_cannot_run_is_said_beside_the_form(visit, control):
+def test_what_cannot_run_is_said_beside_the_form_and_the_boxes_obey_the_keyboard(visit, control):
     opened = visit("Servers").wait_drawn("servers-rate")
     before = len(control.comparisons.newest_first(50))
     for label, value, told in (
@@ -161,17 +161,14 @@ def test_what_cannot_run_is_said_beside_the_form(visit, control):
         press(opened, "Compare")
         opened.page.locator("#compare-answer").get_by_text(told).wait_for()
         fill(opened, label, as_it_was)
-    assert len(control.comparisons.newest_first(50)) == before
-
-
-def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit):
-    opened = visit("Servers").wait_drawn("servers-rate")
+    # One model alone is no comparison.
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     press(opened, "Compare")
     refused = opened.page.locator("#compare-answer")
     refused.get_by_text("Choose 2 to 4 models, listeners, apps and named hosts").wait_for()
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     opened.until("document.getElementById('compare-answer').innerText === ''")
+    assert len(control.comparisons.newest_first(50)) == before
 
 
 def test_an_app_brings_its_path(visit):
