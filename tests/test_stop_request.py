@@ -32,12 +32,14 @@ import os, sys, time
 from servescope.stop_request import StopRequest
 
 StopRequest()
+parent = os.getpid()
 reading, writing = os.pipe()
 child = os.fork()
 if child == 0:
     os.write(writing, b"1")
-    while True:
-        time.sleep(0.01)  # pause(2) would wait for a second one, where the first has come before it
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    os._exit(9)
 os.read(reading, 1)
 os.kill(child, int(sys.argv[1]))
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
