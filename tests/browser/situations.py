@@ -427,7 +427,7 @@ def websocket(place: Place) -> Iterator[dict[str, Any]]:
     model = ConcurrencyModel.ASYNCIO
     with (
         place.listener("talking", LOOP_APP, model=model) as port,
-        Clients(port, "/ws/echo", 2, pause_s=0.1, exchange=talk) as clients,
+        Clients(port, "/ws/echo", 2, pause_s=0.5, exchange=talk) as clients,
     ):
         wait_until(lambda: clients.statuses[101] > 0, "a WebSocket", WITHIN_S)
         yield {}
@@ -535,7 +535,7 @@ def failing_run(place: Place) -> Iterator[dict[str, Any]]:
 def too_fast(place: Place) -> Iterator[dict[str, Any]]:
     """A schedule that the generator itself cannot send by: 12 µs a request on its one core."""
     with place.listener("outrun"):
-        yield place.run("outrun", "/", 80_000, 0.5)
+        yield place.run("outrun", "/", 80_000, 0.25, timeout_seconds=2)
 
 
 @contextmanager
