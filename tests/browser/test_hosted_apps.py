@@ -6,7 +6,6 @@ import urllib.request
 
 import pytest
 
-from tests.browser.conftest import PHONE
 from tests.browser.test_servers import (
     card,
     fill,
@@ -123,7 +122,7 @@ def test_a_listener_is_added_with_a_folder_and_removed(servers, dashboard):
     fill(servers, "App to host", "")
 
 
-def test_on_a_phone_the_fields_fit(open_page):
-    opened = open_page("/servers", PHONE).wait_drawn("servers-rate")
-    assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
-    opened.page.get_by_text("what the operator lists in SERVESCOPE_APPS").wait_for()
+def test_on_a_phone_the_fields_fit(servers):
+    with servers.as_phone():
+        servers.until("document.documentElement.scrollWidth === 390")
+        servers.page.get_by_text("what the operator lists in SERVESCOPE_APPS").wait_for()

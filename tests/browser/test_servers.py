@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import pytest
 
-from tests.browser.conftest import PHONE
 from tests.ports import free_port
 from tests.processes import eventually, is_bound
 
@@ -425,13 +424,13 @@ def in_sight(opened, element, height):
     return box["y"] >= 0 and box["y"] + box["height"] <= height
 
 
-def test_on_a_phone_the_buttons_are_in_reach(open_page):
-    opened = open_page("/servers", PHONE).wait_drawn("servers-rate")
-    button = opened.page.get_by_role("button", name="Restart: wsgi", exact=True)
-    button.scroll_into_view_if_needed()
-    box = button.bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= 390
-    button.click()
-    wait_done(opened, "wsgi was restarted")
-    assert in_sight(opened, "server-cards-answer", 844)
+def test_on_a_phone_the_buttons_are_in_reach(servers):
+    with servers.as_phone():
+        button = servers.page.get_by_role("button", name="Restart: wsgi", exact=True)
+        button.scroll_into_view_if_needed()
+        box = button.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        button.click()
+        wait_done(servers, "wsgi was restarted")
+        assert in_sight(servers, "server-cards-answer", 844)
