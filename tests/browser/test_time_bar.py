@@ -375,7 +375,8 @@ def test_a_drag_zooms_every_graph_for_who_opens_its_link_too_and_a_double_click_
     opened.until("!location.search.includes('from=')")
 
 
-def test_each_step_is_one_of_the_history_and_back_takes_it_back(overview):
+def test_each_step_is_one_of_the_history_and_back_takes_it_back(overview, dashboard):
+    wait_recorded(dashboard, 20)  # there is more than is seen once a part was dragged across
     opened = overview.wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
     opened.page.locator("#pause").click()
