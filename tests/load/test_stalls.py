@@ -79,9 +79,10 @@ def test_the_open_model_shows_a_stall_and_the_closed_one_hides_it(
     assert share == pytest.approx(0.1, rel=0.1)
     # The closed model's latencies have the delay of the machine, a few ms where nothing else runs.
     noise_ms = closed.latency_ms.p99
+    apart_ms = 1e3 / RATE  # a quantile lies between two requests
     for found, q in ((opened.latency_ms.p95, 0.95), (opened.latency_ms.p99, 0.99)):
         expected = stall_ms * (1 - (1 - q) / share)
-        assert 0.95 * expected <= found <= 1.05 * expected + noise_ms
+        assert 0.95 * expected - apart_ms <= found <= 1.05 * expected + apart_ms + noise_ms
     assert closed.answered > 2_000
     assert noise_ms < opened.latency_ms.p99 / 2
     assert closed.latency_ms.max >= stall_ms * 0.95  # ten requests a stall: few enough to be lost
