@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -341,6 +341,14 @@ class LeftPages:
         forget(page, origin, options)
         self._left.insert(0, Left(page, kind_of(options), origin))
 
+    @contextmanager
+    def lent(self, chromium, base, options=DESKTOP, kind=Watched):
+        """A page that is watched, and left when the block is over."""
+        watched = kind(self.take(chromium, options, base), base)
+        yield watched
+        watched.unwatch()
+        self.leave(watched.page, options, base)
+
     def close_others(self, chromium):
         """Close what tests have opened by themselves."""
         kept = [one.page.context for one in self._left]
@@ -358,18 +366,15 @@ def left_pages():
 def open_page(chromium, dashboard, left_pages):
     """Open a path: `open_page("/load", PHONE)`; the console must stay silent to the end."""
     opened = []
+    with ExitStack() as lent:
 
-    def open_it(path, context=DESKTOP, base=None):
-        base = base or dashboard.url
-        watched = Watched(left_pages.take(chromium, context, base), base)
-        opened.append((watched, context))
-        return watched.open(path)
+        def open_it(path, context=DESKTOP, base=None):
+            page = left_pages.lent(chromium, base or dashboard.url, context)
+            opened.append(lent.enter_context(page))
+            return opened[-1].open(path)
 
-    yield open_it
-    complaints = [complaint for watched, _ in opened for complaint in watched.complaints]
-    for watched, context in opened:
-        watched.unwatch()
-        left_pages.leave(watched.page, context, watched.base)
+        yield open_it
+        complaints = [complaint for watched in opened for complaint in watched.complaints]
     assert complaints == []
 
 
@@ -399,8 +404,8 @@ def kind_of(options):
 def put_in_surroundings(page, options):
     """Give a page the options that need no context of its own.
 
-    What slides in is drawn frame by frame: pages that are kept have no motion unless a test asks
-    for it. Those of a first visit, and those of contexts that tests make themselves, have it.
+    A browser draws motion frame by frame, so a kept page prefers less of it unless a test asks for
+    it. Pages of a first visit, and pages in contexts that tests make themselves, have motion.
     """
     page.emulate_media(
         color_scheme=options.get("color_scheme", "light"),
@@ -432,10 +437,8 @@ def forget(page, origin, options):
 @pytest.fixture(scope="module")
 def kept_page(chromium, dashboard, left_pages):
     """A page that stays from test to test, whose document is loaded once."""
-    watched = Watched(left_pages.take(chromium, DESKTOP, dashboard.url), dashboard.url)
-    yield watched.open("/learn")
-    watched.unwatch()
-    left_pages.leave(watched.page, DESKTOP, dashboard.url)
+    with left_pages.lent(chromium, dashboard.url) as watched:
+        yield watched.open("/learn")
     assert watched.complaints == []
 
 
@@ -509,14 +512,10 @@ def run_pages(dashboard, two_runs):
 @pytest.fixture
 def look(chromium, left_pages):
     """Open a page of a running dashboard: `look(running, path)`."""
-    opened = []
+    with ExitStack() as lent:
 
-    def open_it(running, path="/", context=SMALL):
-        watched = Watched(left_pages.take(chromium, context, running.url), running.url)
-        opened.append((watched, context))
-        return watched.open(path)
+        def open_it(running, path="/", context=SMALL):
+            page = left_pages.lent(chromium, running.url, context)
+            return lent.enter_context(page).open(path)
 
-    yield open_it
-    for watched, context in opened:
-        watched.unwatch()
-        left_pages.leave(watched.page, context, watched.base)
+        yield open_it

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from tests.axe import OF_COLOURS, colours_of_boxes, grave_violations
-from tests.browser.conftest import DESKTOP, Watched
+from tests.browser.conftest import DESKTOP
 
 pytestmark = pytest.mark.browser
 
@@ -21,11 +21,8 @@ SCHEMES = {"light": {}, "dark": OF_COLOURS}
 @pytest.fixture(scope="module")
 def sign_in_page(chromium, dashboard, left_pages):
     """The page to sign in, for all tests of the file: as good as any to draw something in."""
-    page = left_pages.take(chromium, DESKTOP, dashboard.url)
-    watched = Watched(page, dashboard.url)
-    yield watched.open("/sign-in")
-    watched.unwatch()
-    left_pages.leave(page, DESKTOP, dashboard.url)
+    with left_pages.lent(chromium, dashboard.url) as watched:
+        yield watched.open("/sign-in")
 
 
 @pytest.fixture

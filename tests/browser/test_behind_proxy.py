@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, NAME, WITHIN_S, Watched
+from tests.browser.conftest import NAME, WITHIN_S, Watched
 from tests.nginx import running_nginx
 from tests.page_files import live_pages, pages_in_navigation
 from tests.ports import borrow_port, free_port, give_back
@@ -83,16 +83,14 @@ def nginx(tmp_path, port):
 def come_to(chromium, left_pages, start_dashboard, nginx):  # noqa: ARG001 - they end after the pages
     """Open a path of a base: `come_to(base, path)`; the console must stay silent to the end."""
     opened = []
+    with ExitStack() as lent:
 
-    def come(base, path):
-        opened.append(Below(left_pages.take(chromium, DESKTOP, base), base))
-        return opened[-1].open(path)
+        def come(base, path):
+            opened.append(lent.enter_context(left_pages.lent(chromium, base, kind=Below)))
+            return opened[-1].open(path)
 
-    yield come
-    complaints = [complaint for below in opened for complaint in below.complaints]
-    for below in opened:
-        below.unwatch()
-        left_pages.leave(below.page, DESKTOP, below.base)
+        yield come
+        complaints = [complaint for below in opened for complaint in below.complaints]
     assert complaints == []
 
 
@@ -183,10 +181,8 @@ def below(tmp_path_factory):
 def page_below(below, chromium, left_pages):
     """A page that has come to the dashboard by its prefix, and stays for those who go on there."""
     root, _ = below
-    seen = Below(left_pages.take(chromium, DESKTOP, root), root)
-    yield seen.open("")
-    seen.unwatch()
-    left_pages.leave(seen.page, DESKTOP, root)
+    with left_pages.lent(chromium, root, kind=Below) as seen:
+        yield seen.open("")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from servescope.figures import units
 from servescope.records.dashboard import Event, EventKind
-from tests.browser.conftest import DESKTOP, PHONE, Watched
+from tests.browser.conftest import PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]
 
@@ -543,10 +543,8 @@ def test_the_label_of_a_run_that_has_just_begun_ends_within_the_graph(visit, ask
 @pytest.fixture(scope="module")
 def past(chromium, dashboard, left_pages):
     """The page Host, which shows one span of the past after the other: it has no other view."""
-    watched = Watched(left_pages.take(chromium, DESKTOP, dashboard.url), dashboard.url)
-    yield watched.open("/host?from=1000000000&to=1000000010").wait_drawn("host-cpu")
-    watched.unwatch()
-    left_pages.leave(watched.page, DESKTOP, dashboard.url)
+    with left_pages.lent(chromium, dashboard.url) as watched:
+        yield watched.open("/host?from=1000000000&to=1000000010").wait_drawn("host-cpu")
     assert watched.complaints == []
 
 

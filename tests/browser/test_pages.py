@@ -9,6 +9,7 @@ import csv
 import re
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -50,23 +51,18 @@ def page_of(chromium, dashboard, left_pages):
     It is opened at the path unless it is there; then it is where the test before has left it.
     """
     kept = {}
+    with ExitStack() as lent:
 
-    def leave():
-        for device, opened in kept.items():
-            opened.unwatch()
-            left_pages.leave(opened.page, DEVICES[device], opened.base)
-        kept.clear()
+        def get(device, path):
+            if device not in kept:
+                lent.close()
+                kept.clear()
+                options = DEVICES[device] | {"color_scheme": SCHEMES[0]}
+                page = left_pages.lent(chromium, dashboard.url, options)
+                kept[device] = lent.enter_context(page).open(path)
+            return kept[device]
 
-    def get(device, path):
-        if device not in kept:
-            leave()
-            options = DEVICES[device] | {"color_scheme": SCHEMES[0]}
-            page = left_pages.take(chromium, options, dashboard.url)
-            kept[device] = Watched(page, dashboard.url).open(path)
-        return kept[device]
-
-    yield get
-    leave()
+        yield get
 
 
 def come_to(page_of, device, path):
@@ -149,7 +145,7 @@ def grave(opened, name, scheme, options=None):
 
 
 def grave_in_both(opened, name, schemes):
-    """What is `grave` in one scheme, and what the rules about colours find in the other."""
+    """List what is `grave` in the first scheme, and which colours are in the second."""
     first, second = schemes
     return grave(opened, name, first) + grave(opened, name, second, OF_COLOURS)
 

@@ -10,7 +10,7 @@ from servescope.locust_load.coordinator import Coordinator
 from servescope.locust_load.worker import WorkerLoad
 from servescope.records.load import LoadPlan, RunState
 from servescope.settings import load_settings
-from tests.browser.conftest import DESKTOP, PHONE, WITHOUT_GRAPHS, Watched
+from tests.browser.conftest import DESKTOP, PHONE, WITHOUT_GRAPHS
 from tests.measured_runs import exported, measure
 from tests.processes import Dashboards, eventually
 
@@ -42,10 +42,8 @@ def run(dashboard):
 @pytest.fixture(scope="module")
 def kept_there(chromium, elsewhere, left_pages):
     """A page of the second dashboard that stays from test to test."""
-    watched = Watched(left_pages.take(chromium, DESKTOP, elsewhere.url), elsewhere.url)
-    yield watched.open("/learn")
-    watched.unwatch()
-    left_pages.leave(watched.page, DESKTOP, elsewhere.url)
+    with left_pages.lent(chromium, elsewhere.url) as watched:
+        yield watched.open("/learn")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ ANSWERS = ("server-answer", "server-cards-answer", "server-new-answer")
 def shown(opened, dashboard):
     """The page with the listener `wsgi` chosen, which stays from test to test.
 
-    What was typed and changed is taken back at the end, and what was answered is gone.
+    At the end the form and the listener are as before, and the page shows no answer.
     """
     if opened.page.locator("h1").inner_text() != "Servers":
         opened.follow("Servers").wait_drawn("servers-rate")

@@ -128,10 +128,8 @@ def scene(dashboard):
 
 @pytest.fixture(scope="module")
 def kept_page(chromium, dashboard, left_pages):
-    watched = Watched(left_pages.take(chromium, LOW, dashboard.url), dashboard.url)
-    yield watched.open("/latency")
-    watched.unwatch()
-    left_pages.leave(watched.page, LOW, dashboard.url)
+    with left_pages.lent(chromium, dashboard.url, LOW) as watched:
+        yield watched.open("/latency")
     assert watched.complaints == []
 
 

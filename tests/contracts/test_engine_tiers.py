@@ -30,7 +30,7 @@ HOURS = 3
 FIRST = START // 3600 * 3600 + 1234
 LAST = FIRST + HOURS * 3600
 LIVE = 30
-"""The last frames of a history are written while an engine is there; it is told of all others."""
+"""So many frames of a history are written while the engine runs, the earlier ones before that."""
 
 SPANS = ((FIRST - 100, LAST + 50), (FIRST + 777, LAST - 2345))
 
