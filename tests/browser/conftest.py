@@ -40,6 +40,8 @@ GO = """path => {
     dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
 }"""
 """What `assets/plain_html.js` does at a click on a link to a page."""
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+"""A page is no wider than its screen."""
 WITHIN_S = 40
 """How long a page may take over anything while other tests want the cores as well."""
 CHROMIUM = "/usr/bin/chromium"

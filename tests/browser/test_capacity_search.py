@@ -14,6 +14,7 @@ from servescope.queries.capacity import search_of
 from servescope.records.capacity import CapacityPlan
 from servescope.records.load import RunState
 from servescope.statistics.capacity_limits import EdgeEvidence
+from tests.browser.conftest import FITS
 from tests.processes import eventually
 from tests.statistics.simulated_queues import Queue, constant, search
 
@@ -80,6 +81,5 @@ def test_a_result_says_how_much_and_what_limits(visit, control):
             panel_says(opened, "It is limited by threads: 4 of 4 threads had a request")
             panel_says(opened, "Model of throughput by AICc: asymptotic bounds")
             opened.until("document.querySelectorAll('#capacity .js-plotly-plot').length === 2")
-            width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-            opened.until(width)
+            opened.until(FITS)
             assert opened.tables_to_scroll() == []

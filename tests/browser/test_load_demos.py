@@ -7,7 +7,7 @@ import pytest
 
 from servescope.actions.load_demos import DEMOS
 from servescope.records.load import RunState
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import FITS, PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,7 @@ def start_from_overview(opened, dashboard):
     hello = demos.get_by_role("button", name="Hello", exact=True)
     hello.wait_for()
     demos.get_by_text(DEMOS["hello"].line).wait_for()
-    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    opened.until(FITS)
     hello.press("Enter")
     opened.page.get_by_text("While load is under way no demo can be started.").wait_for()
     assert hello.is_disabled()

@@ -8,10 +8,10 @@ import pytest
 from servescope.records.load import RunState
 from servescope.records.scenarios import Constant, Poisson, Ramp
 from servescope.scenarios.scenario_file import from_toml
+from tests.browser.conftest import FITS
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
-FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 FILE = """\
 [schedule]

@@ -12,10 +12,10 @@ from servescope.queries.capacity import search_of
 from servescope.records.load import RunState
 from servescope.serving.tls.certificates import self_signed_pair
 from servescope.statistics.capacity_limits import EdgeEvidence
-from tests.browser.conftest import WITHOUT_GRAPHS
+from tests.browser.conftest import FITS, WITHOUT_GRAPHS
 from tests.browser.test_comparison import column, wait_outcome
 from tests.browser.test_servers import fill, press
-from tests.browser.test_verdict import FITS, RESULT
+from tests.browser.test_verdict import RESULT
 from tests.named_server import named_server
 from tests.processes import Dashboards, eventually
 from tests.statistics.simulated_queues import Queue, constant, search

@@ -9,10 +9,10 @@ from contextlib import closing, nullcontext
 import pytest
 
 from servescope.records.load import LoadPlan, RunState
+from tests.browser.conftest import FITS
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
-FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 READ_P50 = """() => {
     const entry = servescope.graphs.byId("one-run-latency");
     const trace = entry.data.find(one => one.name === "p50");

@@ -15,14 +15,13 @@ from servescope.load.report import LatencySummary, Stretch
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import JudgedSide, VerdictPlan
-from tests.browser.conftest import WITHOUT_GRAPHS
+from tests.browser.conftest import FITS, WITHOUT_GRAPHS
 from tests.processes import eventually
 from tests.verdicts.test_comparing import result
 
 pytestmark = pytest.mark.browser
 SECONDS = 60
 SIDES = ("before", "after")
-FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 RESULT = {
     "verdict": "slower",
     "sentence": "SLOWER by more than 5 %, after 9 pairs of 4 s: p50 +10.0 % (+8.0 % to +12.0 %).",

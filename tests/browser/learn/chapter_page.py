@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.conftest import DESKTOP
+from tests.browser.conftest import DESKTOP, FITS
 from tests.browser.test_accessibility import found_in_both_schemes
 
 RESULT = "#chapter-result"
@@ -53,9 +53,7 @@ class ChapterPage:
     def is_readable(self):
         """No fault of accessibility in light and dark, and nothing beside the screen."""
         assert found_in_both_schemes(self.opened, "a chapter with a result") == []
-        self.opened.until(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        )
+        self.opened.until(FITS)
 
     def follow(self, page):
         """Go to another page with the experiment's span."""

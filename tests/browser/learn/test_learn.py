@@ -9,7 +9,7 @@ import pytest
 from servescope.chapters import CHAPTERS, accept_queue, more_than_one_request, request_and_answer
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import DESKTOP, FITS, PHONE
 from tests.browser.learn.chapter_page import (
     RESULT,
     SECONDS,
@@ -49,7 +49,7 @@ def test_a_guess_is_followed_by_theory_and_measurement(open_page, device):
     says(opened, CHAPTER.settings[0].because)
     assert found_in_both_schemes(opened, "a chapter with a result") == []
     opened.until(f"document.querySelectorAll('{RESULT} .js-plotly-plot .points path').length >= 16")
-    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    opened.until(FITS)
     shared = page.url
     assert re.search(r"\?experiment=\d+", shared)
     page.get_by_role("link", name="All chapters").click()
