@@ -19,7 +19,7 @@ from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.scenarios import Constant, Poisson, Ramp, Spike, Steps, Users, WebSocketStep
 from servescope.run_files.archive import SUFFIX, write_archive
 from servescope.run_files.document import RunDocument
-from servescope.runtime.run_environment import read_environment
+from servescope.sampling.run_environment import read_environment
 from servescope.scenarios.checks import check_scenario
 from servescope.scenarios.rules import RuleState
 from servescope.scenarios.scenario_file import ScenarioFile, read_scenario, to_toml

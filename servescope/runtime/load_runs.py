@@ -17,7 +17,7 @@ from servescope.load.targets import destination
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
-from servescope.runtime.run_environment import read_environment
+from servescope.sampling.run_environment import read_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from servescope.records.listeners import (
     ListenerStatus,
 )
 from servescope.records.run_environment import Repository, RunEnvironment
-from servescope.runtime.run_environment import app_folder, read_environment, read_repository
+from servescope.sampling.run_environment import app_folder, read_environment, read_repository
 
 STATUS = ListenerStatus(
     *("wsgi", ListenerState.RUNNING, "127.0.0.1", 5555, ConcurrencyModel.PREFORK),
