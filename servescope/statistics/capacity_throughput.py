@@ -144,10 +144,11 @@ def _share_carried(spread: float, delay: float, allowed: float) -> float:
 
     All of them together: their throughputs are normal with a relative deviation of `spread`.
     """
+    throughputs = np.maximum(1 + spread * _NORMAL, 0.05)
     low, high = 0.5, 1 + 2 * delay + 1e-9
     for _ in range(30):
         middle = (low + high) / 2
-        growth = np.maximum(middle / np.maximum(1 + spread * _NORMAL, 0.05) - 1, 1e-12)
+        growth = np.maximum(middle / throughputs - 1, 1e-12)
         late = float(np.maximum(1 - delay / growth, 0.0) @ _WEIGHTS)
         low, high = (low, middle) if late > allowed else (middle, high)
     return low
