@@ -25,6 +25,7 @@ settings.load_profile("servescope")
 
 TESTS = Path(__file__).parent
 LONG = (
+    "chapters",
     "faults",
     "app",
     "contracts",
@@ -46,6 +47,7 @@ LONGEST = (
     "test_capacity_searches.py",
     "test_comparisons.py",
     "test_load_demos.py",
+    "test_oracles.py",
     "test_pages.py",
     "test_path_picture.py",
     "test_situations.py",
@@ -59,13 +61,31 @@ TIMED = ("chapters", "faults", "load")
 """The folders that scripts/test runs once more, for what is marked `real_time` or `alone`."""
 
 
-def pytest_configure():
+def pytest_configure(config):
+    """Heed SIGINT, and have each worker collect another part of the tests first."""
+    heed_sigint()
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and hasattr(config, "workerinput"):
+        config.args = folders_of_worker(**config.workerinput)
+
+
+def heed_sigint():
     """Heed SIGINT: what the tests start inherits that it is ignored.
 
     A shell ignores it for what it starts in the background (POSIX.1, Shell Command Language, 2.11).
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def folders_of_worker(workerid, workercount, **_rest):
+    """All folders of tests, and the files beside them, from another one on for each worker.
+
+    On a fresh clone the tests are compiled while they are collected. Workers that all began with
+    the same folder would each compile everything; so each finds what the others have compiled.
+    """
+    folders = sorted({str(TESTS / folder_of(path)) for path in TESTS.rglob("test_*.py")})
+    first = len(folders) * int(workerid.removeprefix("gw")) // workercount
+    return folders[first:] + folders[:first]
 
 
 @pytest.hookimpl(trylast=True)
@@ -76,7 +96,7 @@ def pytest_collection_modifyitems(items):
     """
     browser, long = set(), {folder: set() for folder in LONG}
     for item in items:
-        folder = folder_of(item)
+        folder = folder_of(item.path)
         if folder == "browser":
             browser.add(item.path)
         elif folder in long:
@@ -88,12 +108,12 @@ def pytest_collection_modifyitems(items):
     for files in (sorted(browser), [path for folder in LONG for path in sorted(long[folder])]):
         files.sort(key=lambda path: path.name not in LONGEST)
         places |= {path: number / len(files) for number, path in enumerate(files)}
-    items.sort(key=lambda item: places.get(item.path, 1.0))
+    items.sort(key=lambda item: (places.get(item.path, 1.0), item.path))
 
 
-def folder_of(item):
-    """Name of the folder below tests/ that holds a test, or of its file."""
-    return item.path.relative_to(TESTS).parts[0]
+def folder_of(path):
+    """Name of the folder below tests/ that holds a file of tests, or of the file itself."""
+    return path.relative_to(TESTS).parts[0]
 
 
 @settings(max_examples=1, database=None)
