@@ -77,8 +77,8 @@
 
   const inShort = (text) => text.split(":")[0].replace(/^process \d+ /, "process ");
 
-  // What a label may say of events that stand together, the most telling first: whatever it says is
-  // of all of them.
+  // The texts that a label may have for events that stand together, the most telling first: each
+  // is of all of them.
   function textsOf(group) {
     const texts = [...new Set(group.map(([, , , text]) => text))];
     if (group.length === 1) return [...new Set([texts[0], inShort(texts[0])])];

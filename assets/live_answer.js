@@ -116,7 +116,7 @@
     else if (!isLost) beginSilence();
   }
 
-  // What the page may say while it is not current: since when it knows nothing, and of when the
+  // The page's reservation while it is not current: since when it knows nothing, and of when the
   // figures are that it still shows. Empty while it is.
   function reservation(state) {
     if (state !== "gone" && state !== "late") return { unknown: "", asOf: "" };

@@ -169,7 +169,7 @@
     set({ from: Math.min(begin, span[1] - 1), to: span[1] }, { paused });
   }
 
-  // What a fixed view shows: as it was answered, and until then as it was asked for.
+  // The span of a fixed view: as it was answered, and until then as it was asked for.
   const fixedSpan = () => (isLive() ? null : isAnswered ? span : [view.from, view.to]);
 
   const sinceSecond = (from) => (from === "start" ? facts.bounds?.[0] ?? now() - 60 : from);
@@ -303,8 +303,8 @@
     const said = phone.matches
       ? `${isPaused ? "Paused" : "Past"}: ${shown}.`
       : isPaused
-        ? `Paused at ${momentText(to)}: what you see is ${shown}.`
-        : `In the past: what you see is ${shown}.`;
+        ? `Paused at ${momentText(to)}: you see ${shown}.`
+        : `In the past: you see ${shown}.`;
     if (isBeforeData()) {
       return `${said} Nothing was recorded before ${momentText(facts.bounds[0])}.`;
     }
@@ -338,7 +338,7 @@
   const comparedSpan = () =>
     view?.compare === "yesterday" ? "the day before" : `the ${clock.lengthText(facts.compared)} before`;
 
-  // What the last answer said of its span, and of all that there is.
+  // The last answer's facts of its span, and of all that there is.
   function setSpan(newSpan, newFacts = {}) {
     span = newSpan;
     isAnswered = true;
@@ -540,7 +540,7 @@
     },
 
     // The form was sent, or its text changed, which takes back what was said of it. A component's
-    // value follows its field after a while: who presses Enter at once means what stands in the field.
+    // value follows its field after a while: Enter pressed at once means the text in the field.
     apply() {
       const causes = clientside.callback_context.triggered.map((one) => one.prop_id);
       const texts = ["time-from", "time-to"].map((id) => document.getElementById(id).value);
@@ -582,7 +582,7 @@
       return clock.zone;
     },
 
-    // What narrows a page stands in the URL too, under the last part of its component's id.
+    // The values that narrow a page stand in the URL too, under the last part of its component's id.
     keep(...values) {
       const query = new URLSearchParams(window.location.search);
       filterIds = clientside.callback_context.inputs_list.map(({ id }) => id);

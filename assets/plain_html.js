@@ -1,5 +1,5 @@
-// Draws nodes that the server sends as data: a text, or [tag, attributes, child, …]. What is there
-// already is changed in place, so that the focus stays where it is.
+// Draws nodes that the server sends as data: a text, or [tag, attributes, child, …]. Nodes that are
+// there already are changed in place, so that the focus stays where it is.
 (function () {
   "use strict";
 

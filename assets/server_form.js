@@ -50,8 +50,8 @@
     }, ANSWER_FIRST_MS);
   }
 
-  // What seemed to be of before may be so, and Dash tells of no poll that says what the last one
-  // said: not even of the first one after an answer whose change was taken back meanwhile.
+  // An answer that seemed older may be so, and Dash tells of no poll that is equal to the last one:
+  // not even of the first one after an answer whose change was taken back meanwhile.
   function lookAgain() {
     const values = document.getElementById(VALUES);
     if (values) clientside.set_props(VALUES, { children: `${values.textContent} ` });

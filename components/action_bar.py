@@ -22,6 +22,6 @@ def action_bar(*children: Any, className: str = "") -> html.Fieldset:  # noqa: N
 def needs_connection(menu: Any) -> html.Fieldset:
     """A menu or popover whose contents only the server can carry out: its button is disabled, too.
 
-    It says no reason of its own: what stands beside it, or in it, does.
+    It says no reason of its own: the text beside it, or in it, does.
     """
     return html.Fieldset(menu, className="acts")

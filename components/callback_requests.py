@@ -1,9 +1,9 @@
 """Callback requests, held against the callback map before Dash sees them.
 
-Dash takes the body as it comes: what has another shape than its own renderer's ends in some
-KeyError deep inside. Here the shape is checked once for all callbacks: the output is one of ours,
+Dash takes the body as it comes: one of another shape than its own renderer's ends in some KeyError
+deep inside. Here the shape is checked once for all callbacks: the output is one of ours,
 inputs and states are those its callback declares, in number, order, id and property, and each value
-has a type that this property can have. What a value means is left to the page.
+has a type that this property can have. The meaning of a value is left to the page.
 
     {"output": "load-answer.children", "outputs": {"id": …, "property": …},
      "inputs": [{"id": …, "property": …, "value": …}, …], "state": […],

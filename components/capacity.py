@@ -184,7 +184,7 @@ def search_view(searched: SearchedCapacity | None) -> html.Div:
 
 
 def _view(searched: SearchedCapacity) -> str:
-    """The view of the search's own seconds: what limited it is seen in these."""
+    """The view of the search's own seconds, which show the limit."""
     if searched.started_s is None or searched.ended_s is None:
         return ""
     return view_query(int(searched.started_s), math.ceil(searched.ended_s))

@@ -295,7 +295,7 @@ def _picture(
 
 
 def _steps(steps: Sequence[Step]) -> list[Component]:
-    """What happened, in its order, each with its time and its bytes or text."""
+    """The events of an experiment in their order, each with its time and its bytes or text."""
     if not steps:
         return []
     rows = [

@@ -46,7 +46,7 @@ class Visitor:
 
 
 class ForwardedMiddleware:
-    """WSGI middleware: what trusted proxies tell of a request stands in the environ as its own.
+    """WSGI middleware that puts the claims of trusted proxies into the environ.
 
     A server that has done so already (`hosting.wsgi`) is left alone.
     """

@@ -1,7 +1,7 @@
 """The behaviour that all forms have: one place for the answer, Enter, Escape, errors that go.
 
 A form's answer says what came of its button, or why nothing did. A refusal goes as soon as a field
-is edited, and with the next answer; what is said of load under way goes when that is over.
+is edited, and with the next answer; a sentence about load under way goes when that is over.
 `assets/forms.js` sees to both, and to the keys: Enter in a field presses the form's main button,
 Escape the one that takes back what was typed.
 """

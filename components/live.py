@@ -40,7 +40,7 @@ VIEW: Final = "view"
 
 RENEW_S: Final = 60
 RENEW_STEPS: Final = 30
-"""A live figure is sent whole again after this long, at least this many steps: what arrived late,
+"""A live figure is sent whole again after this long, at least this many steps: late frames,
 and routes that came or went, find their place."""
 
 LARGE_PROPERTY: Final = 300
@@ -134,7 +134,7 @@ class LivePage:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a browser stands; what cannot be read is the cursor of one that has nothing yet."""
+    """The position of a browser; an unreadable text is one of a browser that has nothing yet."""
 
     view: str = ""
     end: int = 0

@@ -208,7 +208,7 @@ def recorded(
 
 
 def connect() -> None:
-    """What the form does without the server: fields of the chosen schedule, rows of the mix."""
+    """Have the browser show the fields of the chosen schedule and the rows of the mix by itself."""
     forms.forget_refusals(*FIELDS, KIND, *SCHEDULE, RULES, FILE, FACTOR)
     clientside_callback(
         ClientsideFunction("load_form", "shape"),

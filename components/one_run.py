@@ -391,8 +391,8 @@ def _delete(run: LoadRun) -> dmc.Popover:
             dmc.PopoverDropdown(
                 [
                     html.P(
-                        f"Run {run.id} and its result go for good; what the store recorded in its "
-                        "seconds stays."
+                        f"Run {run.id} and its result go for good; the store keeps the records of "
+                        "its seconds."
                     ),
                     action_bar(
                         dmc.Button(f"Delete run {run.id}", id="one-run-delete", color="red")

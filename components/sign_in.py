@@ -146,7 +146,7 @@ class SignIn:
 
 
 def _encoded(password: str) -> bytes:
-    """The password's bytes; what looks the same is the same (RFC 8265: OpaqueString, NFC)."""
+    """The password's bytes, the same for texts that look the same (RFC 8265: OpaqueString, NFC)."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 

@@ -2,7 +2,7 @@
 
 A client is an IPv4 address or an IPv6 network of 64 bits (what one subscriber is given, RFC 6177),
 and the operator at this very machine is a client of its own, with short delays: nobody elsewhere
-locks that one out. What is kept is bounded; of more clients than that the oldest are forgotten.
+locks that one out. The list of clients is bounded; the oldest are forgotten.
 """
 
 from __future__ import annotations

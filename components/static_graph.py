@@ -57,7 +57,7 @@ def colour_key(name: str, colour: str, shape: str = "solid") -> html.Span:
 def overlaid(title: str, counts_by_name: Mapping[str, Sequence[int]], told: str) -> html.Div:
     """Distributions of latency over each other, with a key; `told` as `static_graph` has it.
 
-    The counts are those of `servescope.histogram`; what has none is left out.
+    The counts are those of `servescope.histogram`; series without any are left out.
     """
     keys = [
         colour_key(*style)

@@ -14,7 +14,7 @@ from servescope.errors import ServescopeError
 
 register_page(__name__, path="/sign-in", name="Sign in", title="Sign in · Servescope")
 
-OPEN = "No password is set: whoever sits at this machine may change things, nobody else."
+OPEN = "No password is set: a person at this machine may change things, nobody else."
 SIGNED_IN = "You are signed in and may start and stop load runs."
 
 

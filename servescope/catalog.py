@@ -78,7 +78,7 @@ STAGE_DURATION: Final = _histogram(
     "servescope.http.server.stage.duration",
     "s",
     ("listener", "stage"),
-    "One stage of a request; what was answered before a request was read has none.",
+    "One stage of a request; an answer before a request was read has none.",
 )
 BYTES_RECEIVED: Final = _counter(
     "servescope.http.server.received",

@@ -39,7 +39,7 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """Start `python -m module`, this very package first on its path, with pipes to and from it.
 
-    It inherits these descriptors and no others. What it starts is of its process group, which is
+    It inherits these descriptors and no others. Its children are of its process group, which is
     one of its own with `leads_session`. With `runs_others`, apps or programs that are not ours, it
     has our environment as it is. Raises OSError when no process can be started.
     """
@@ -60,7 +60,7 @@ def start_child(
 
 
 def _drop_pipes(child: subprocess.Popen[bytes]) -> None:
-    """Close a forked child's copies of the pipes; what is buffered is its parent's to write."""
+    """Close a forked child's copies of the pipes; buffered bytes are its parent's to write."""
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
             pipe.raw.close()  # type: ignore[attr-defined]  # IO[bytes] hides that it is buffered

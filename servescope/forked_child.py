@@ -104,7 +104,7 @@ def close_in_children(sock: socket.socket) -> None:
 
 
 def no_fork() -> AbstractContextManager[Any]:
-    """Let no thread fork meanwhile: what is opened within is registered when the next one does."""
+    """Let no thread fork meanwhile: files opened within are registered when the next one does."""
     return _FORKS.lock
 
 

@@ -56,7 +56,7 @@ def bucket_indexes(seconds: ArrayLike) -> NDArray[np.intp]:
     A logarithm and a look at both edges, which puts right its rounding: a fifth of the time that
     `searchsorted` takes.
     """
-    # fmax and fmin pass over NaN; what lies outside the bounds counts as just outside of them.
+    # fmax and fmin pass over NaN; values outside the bounds count as just outside of them.
     values = np.fmin(np.fmax(np.asarray(seconds, dtype=np.float64), _BELOW), _ABOVE)
     index: NDArray[np.intp] = np.ceil((np.log2(values) - MIN_EXPONENT) * PER_OCTAVE).astype(np.intp)
     np.clip(index, 0, BUCKETS - 1, out=index)

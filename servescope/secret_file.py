@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES: Final = 4_096
-"""Longest secret: what is longer is another file, or a device that never ends."""
+"""Longest secret: a longer one is another file, or a device that never ends."""
 
 
 def read_secret(setting: str, path: Path) -> str:

@@ -121,8 +121,8 @@ def folder_of(path):
 def _have_hypothesis_register_its_random(_nothing):
     """Have its first example be over.
 
-    It looks then for who refers to its source of random numbers. What is frozen is not looked at,
-    and from Python 3.14 on that is all of it: it would warn that nobody does.
+    It looks then for references to its source of random numbers, but not in frozen objects, which
+    from Python 3.14 on all of them are: it would warn that there is none.
     """
 
 

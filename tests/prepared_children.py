@@ -7,8 +7,8 @@ import statements, and nothing else of them, fork each twice: the child in the m
 and this process is the one to which the kernel gives its orphan (prctl(2),
 PR_SET_CHILD_SUBREAPER). So the process is a child of this one, as after a start, with the
 descriptors, environment, working folder and session that it would have; it carries out its module
-as `__main__`. What starts and ends workers is tested with processes of their own
-(tests/serving/models/test_prefork.py, tests/load/test_supervisor.py).
+as `__main__`. Programs that start and end workers are tested with processes of their
+own (tests/serving/models/test_prefork.py, tests/load/test_supervisor.py).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SET_CHILD_SUBREAPER = 36
 
 
 class Order(NamedTuple):
-    """What is to be forked; with it come its standard streams, and then `descriptors`."""
+    """The child to be forked; with it come its standard streams, and then `descriptors`."""
 
     module: str
     folder: str

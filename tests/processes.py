@@ -1,6 +1,6 @@
 """Whole dashboards for tests: real processes, a data folder of their own, free ports.
 
-What a dashboard is made of is imported late: programs of tests that import this have no use for it,
+The modules of a dashboard are imported late: programs of tests that import this have no use for it,
 and would take half a second over it.
 """
 

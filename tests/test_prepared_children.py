@@ -22,7 +22,7 @@ sys.stderr.write("told")
 
 
 def told_by(*, is_forked, leads_session, stderr):
-    """What the module `inventory` finds in its process."""
+    """The findings of the module `inventory` in its process."""
     one, other = socket.socketpair()
     with one, other, forked_children() if is_forked else nullcontext():
         child = start_child("inventory", stderr, (one.fileno(),), leads_session=leads_session)

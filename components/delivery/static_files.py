@@ -2,8 +2,8 @@
 
 A URL whose fingerprint is the file's answers with a year in the browser's cache, so a second visit
 asks for none of them; any other URL of the file has the browser ask again, with an entity tag. Each
-coded representation is made once a process and has a tag of its own. What is kept is found by file
-and coding, never by URL: made-up queries and fingerprints fill nothing.
+coded representation is made once a process and has a tag of its own. Copies are found by file and
+coding, never by URL: made-up queries and fingerprints fill nothing.
 
 Our own scripts are one file to a browser, and our style sheets another, see
 `components.delivery.sources`: each has a URL among the assets.

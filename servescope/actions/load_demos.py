@@ -97,8 +97,9 @@ def _on_all_models(endpoint: str, target: str, rate: float) -> ComparisonRequest
 
 DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
     "hello": LoadDemo(
-        "100 requests/s for a small page. Look at requests per second: what the generator finished "
-        "and what the server answered should be one line. Latency shows where the time goes.",
+        "100 requests/s for a small page. Look at requests per second: those that the generator "
+        "finished and those that the server answered should be one line. Latency shows where the "
+        "time goes.",
         BUNDLED_WSGI,
         _constant("Hello", "/", 100),
     ),

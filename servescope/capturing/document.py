@@ -28,7 +28,7 @@ NOT_TEXT: Final = "no text, form or JSON, or in a coding in which no secret coul
 CONNECTION_FIELDS: Final = frozenset(
     ("connection", "content-length", "expect", "keep-alive", "transfer-encoding")
 )
-"""Fields that belong to a connection: whoever sends a request again writes its own."""
+"""Fields that belong to a connection: a request that is sent again has its own."""
 
 _PLAIN: Final = (str, int, float, bool, type(None))
 _URLS: Final = frozenset(("REQUEST_URI", "RAW_URI", "HTTP_REFERER"))

@@ -268,7 +268,7 @@ class ExchangeCapture:
                 self.omitted += 1
 
     def keep_for_now(self) -> None:
-        """It goes on for long, as a WebSocket does: what there is can be looked at already."""
+        """It goes on for long, as a WebSocket does: its beginning can be looked at already."""
         self.judge.keep(self)
 
     def finish(self) -> None:

@@ -1,7 +1,7 @@
 """The files of captured requests: one each, written once, deleted by one owner.
 
 The process that served a request writes its file; from then on it is the leader's, who bounds
-their number, their bytes and their age. Whoever answers pages reads them.
+their number, their bytes and their age. The processes that answer pages read them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class CaptureFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise CaptureError(f"what was captured cannot be read: {error.strerror}") from error
+            raise CaptureError(f"the captured request cannot be read: {error.strerror}") from error
         return None if data is None else _document(data)
 
     def files(self) -> list[CaptureFile]:

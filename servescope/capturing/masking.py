@@ -1,11 +1,11 @@
 """Secrets of a captured request, found before anything of it is written.
 
 Theory of operation. A secret is found by its place: a header field, a field of a form, a key of
-JSON, a parameter of a query (`recording.secret_names` knows the names). What was found in one place
-is masked wherever else it occurs, since apps echo, and environ and scope repeat the head. Content
-is looked at without its transfer coding, so that no chunk boundary hides a secret, and the places
-are mapped back to the bytes as they came. Content of which no secrets can be told apart (images,
-archives, compressed or in an unknown charset) is not kept at all.
+JSON, a parameter of a query (`recording.secret_names` knows the names). A value that was found in
+one place is masked wherever else it occurs, since apps echo, and environ and scope repeat the head.
+Content is looked at without its transfer coding, so that no chunk boundary hides a secret, and the
+places are mapped back to the bytes as they came. Content of which no secrets can be told apart
+(images, archives, compressed or in an unknown charset) is not kept at all.
 """
 
 from __future__ import annotations

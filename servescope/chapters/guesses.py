@@ -59,7 +59,7 @@ class ChoiceGuess:
     choices: tuple[tuple[str, str], ...]
 
     def text(self, answer: Answer) -> str:
-        """The label of the choice; what is no choice as it is."""
+        """The label of the choice; a text that is no choice as it is."""
         return next((label for name, label in self.choices if name == answer), str(answer))
 
     def off(self, measured: Answer, expected: Answer) -> float:

@@ -166,8 +166,8 @@ CHAPTER: Final = Chapter(
         (
             ("server", "in the memory of the server; the cookie is only a number"),
             ("encrypted", "in the cookie, encrypted: nobody but the app can read it"),
-            ("signed", "in the cookie: whoever has it can read it, but not change it"),
-            ("open", "in the cookie: whoever has it can read it and change it"),
+            ("signed", "in the cookie: everyone who has it can read it, but not change it"),
+            ("open", "in the cookie: everyone who has it can read it and change it"),
         ),
     ),
     knob="What is looked at",
@@ -189,8 +189,8 @@ CHAPTER: Final = Chapter(
             StoredNote(_listener()),
             "404",
             "This app keeps its notes in the memory of its process. The process has ended, and its "
-            "memory is gone. The next process knows nothing of it. What has to last belongs in a "
-            "file or a database.",
+            "memory is gone. The next process knows nothing of it. Notes that have to last belong "
+            "in a file or a database.",
             question=Question(
                 "A client stores a note: 201 Created. It reads the note: 200 OK. Then the server "
                 "is restarted: its process ends, and another one begins, at another port. Which "
@@ -210,9 +210,9 @@ CHAPTER: Final = Chapter(
             "On the wire: HTTP",
             _tapped(is_tls=False),
             3.0,
-            "HTTP is text that everybody on the way can read: whoever runs the wireless network, "
-            "the company that brings you the Internet. Whoever has read the cookie of your session "
-            "can send it, and then is you for the app.",
+            "HTTP is text that everybody on the way can read: the owner of the wireless network, "
+            "the company that brings you the Internet. Someone who has read the cookie of your "
+            "session can send it, and then is you for the app.",
             question=_tap_question("HTTP"),
         ),
         Setting(
@@ -227,9 +227,9 @@ CHAPTER: Final = Chapter(
             "keys. (Here it has no name, only an address.) Below are the first bytes of each "
             "piece, each as two hexadecimal digits: 0 to 9, a to f. In ClientHello the client says "
             "which ways to encrypt it knows, and in ServerHello the server which one it takes. "
-            "Both can be read, and hold what each side gives away to agree on keys; what else it "
-            "takes stays with each. ChangeCipherSpec is there for devices on the way that know "
-            "only an older TLS.",
+            "Both can be read, and hold what each side gives away to agree on keys; the rest "
+            "that it takes stays with each. ChangeCipherSpec is there for devices on the way that "
+            "know only an older TLS.",
             question=_tap_question("HTTPS"),
         ),
         Setting(

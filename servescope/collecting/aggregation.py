@@ -172,7 +172,7 @@ class RecordAggregator:
             listener = listeners.get(number, _UNKNOWN)
             ours = of_record == index
             second.count(self._key(catalog.LOAD_SENT, listener), float(ours.sum()))
-            # A timeout is a latency of at least so much; what was never sent has no naive one.
+            # A timeout is a latency of at least so much; one that was never sent has no naive one.
             has_latency = ours & (answered | timed_out)
             durations = records["stages_ns"][has_latency].astype(float) * 1e-9
             naive = durations[:, 1]

@@ -235,7 +235,7 @@ class Collector:
             f"The clock went {ahead_s:.0f} s further than time did: it was set forward, or the "
             "machine slept. That span is a gap."
             if ahead_s > 0
-            else f"The clock was set back by {-ahead_s:.0f} s: what is counted from then on is "
+            else f"The clock was set back by {-ahead_s:.0f} s: later counts are "
             "added to the seconds it repeats."
         )
         self.status = replace(self.status, clock_jump=jump)
@@ -252,7 +252,7 @@ class Collector:
         return range(max(boundary, self._last_ts + 1), newest) if is_stall else range(0)
 
     def _sample(self) -> dict[SeriesKey, float]:
-        """Ask the sources: their gauges; what counters grew by is added to what is not written."""
+        """Ask the sources: their gauges; the growth of counters is added to what is not written."""
         gauges: dict[SeriesKey, float] = {}
         for source in self._sources:
             try:

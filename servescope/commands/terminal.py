@@ -85,8 +85,8 @@ def progress_line(
 ) -> str:
     """How far a run is, in one line: bar, time, answers and failures, p99 of the newest seconds.
 
-    After its schedule of `seconds` the requests that it still awaits. What a terminal has no room
-    for is left out whole, the last first.
+    After its schedule of `seconds` the requests that it still awaits. Figures that a terminal has
+    no room for are left out whole, the last first.
     """
     elapsed = min(float(progress["elapsed_s"]), seconds)
     share = elapsed / seconds if seconds else 1.0

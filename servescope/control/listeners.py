@@ -1,8 +1,8 @@
 """Rows of the listeners: their status, and the overrides that people want beside their settings.
 
 Any process may host listeners: the leader those of the settings, `python -m servescope serve` one
-of its own. Each writes the status of its own; whoever wants a change writes overrides, and the
-process that hosts the listener reconciles it with them.
+of its own. Each writes the status of its own. For a change a process writes overrides; the host of
+the listener reconciles it with them.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class LoadRuns:
     def between(self, start_s: float, end_s: float, limit: int) -> list[LoadRun]:
         """At most `limit` runs that touch `[start_s, end_s)`, in epoch seconds, newest first.
 
-        Those that were measured elsewhere are left out: what happened here is asked for.
+        Those that were measured elsewhere are left out.
         """
         return self._database.read(
             lambda connection: [
@@ -215,9 +215,9 @@ class LoadRuns:
         message: str | None = None,
         environment: RunEnvironment | None = None,
     ) -> LoadRun:
-        """Write what became of a run; what is None stays. Return the run as it is now.
+        """Write what became of a run; None leaves a value. Return the run as it is now.
 
-        A state that NEXT_STATES does not allow is passed over: whoever asked for a stop in the
+        A state that NEXT_STATES does not allow is passed over: a request for a stop in the
         meantime keeps it. Progress alone is no news to `Store.version`: the next second's frame is,
         and with it everybody sees both. Raises LoadRefusedError when there is no such run.
         """

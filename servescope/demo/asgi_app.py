@@ -144,7 +144,7 @@ class Room:
         await self.tell({"kind": "notice", "text": f"{who} left."})
 
     async def tell(self, message: dict[str, Any], but: str = "") -> None:
-        """Send to all; who cannot be reached is leaving anyway."""
+        """Send to all; a client that cannot be reached is leaving anyway."""
         text = json.dumps({**message, "people": len(self._people)})
         others = [send for name, send in self._people.items() if name != but]
         await asyncio.gather(

@@ -40,7 +40,7 @@ class ExperimentHost(Protocol):
 
     @property
     def text(self) -> str:
-        """What the person wrote into the setting's `edited`, else the empty text."""
+        """The text that the person wrote into the setting's `edited`, else the empty text."""
 
     @property
     def folder(self) -> Path:

@@ -79,7 +79,7 @@ class SlowClient:
 
 
 def _rest(client: socket.socket) -> bytes:
-    """What the server still sends; nothing at its end, which may be a reset."""
+    """The bytes that the server still sends; nothing at its end, which may be a reset."""
     try:
         return client.recv(_READ_BYTES)
     except ConnectionResetError:

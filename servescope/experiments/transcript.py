@@ -1,4 +1,4 @@
-"""What happened during an experiment, in its order, each with its moment and its bytes."""
+"""The events of an experiment in their order, each with its moment and its bytes."""
 
 from __future__ import annotations
 

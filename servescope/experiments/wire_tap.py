@@ -38,7 +38,7 @@ _RECORDS: Final = {
     0x17: "encrypted",
 }
 _HANDSHAKES: Final = {1: "ClientHello", 2: "ServerHello"}
-"""What is sent before there are keys. TLS 1.3 encrypts the rest of the handshake, too."""
+"""Messages that are sent before there are keys. TLS 1.3 encrypts the rest of the handshake, too."""
 
 
 class WireTap:

@@ -58,7 +58,7 @@ def _beyond_limits(judgement: Judgement) -> Judgement:
 def accept_queues(evidence: Evidence) -> Iterator[Finding]:
     """Accept queues that fill, and full ones; of a past span also those at ports of then.
 
-    They fill and drain within moments: what is said is the most of the window, as of the past.
+    They fill and drain within moments: the sentence tells the most of the window, as of the past.
     """
     queues: list[ListenerEvidence | PortEvidence] = [
         *current_listeners(evidence),

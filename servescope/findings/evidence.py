@@ -340,7 +340,7 @@ class SpanEvidence:
 
     @property
     def called(self) -> str:
-        """What it is narrowed to in a sentence; empty where it is of all."""
+        """The server that it is narrowed to, in a sentence; empty where it is of all."""
         return self.kind.called(self.listener) if self.listener else ""
 
 

@@ -24,7 +24,7 @@ _NOT_MEASURED: Final = "something that was not measured: nothing else was at its
 
 
 class ToldLimit(NamedTuple):
-    """What limits a server, as it stands after `limited by`, and the page that shows more."""
+    """The limit of a server, as it stands after `limited by`, and the page that shows more."""
 
     words: str
     link: str

@@ -269,7 +269,7 @@ def _unsent(run: RunEvidence) -> str:
 
 
 def _awaited(run: RunEvidence) -> Iterator[Finding]:
-    """Requests that fail or are answered late only later: what has ended does not show it yet."""
+    """Requests that fail or are answered late only later: ended ones do not show it yet."""
     level = severity(thresholds.LATENCY, run.awaited_for_s)
     if run.awaited > FEW_UNFINISHED and level in {Severity.WARN, Severity.BAD}:
         yield _finding(
@@ -341,7 +341,7 @@ def _client_errors(run: RunEvidence) -> Iterator[Finding]:
         Severity.NOTE,
         "run-client-errors",
         f"{run.client_errors:,} of {counted(run.answered, 'answer')} of {run.target} to the load "
-        f"generator {were} (4xx): what it asked for is not there, or it may not have it.",
+        f"generator {were} (4xx): its targets are not there, or it may not have them.",
         Figure("client errors", run.client_errors, "{request}"),
         Figure("answered", run.answered, "{request}"),
     )

@@ -119,7 +119,7 @@ def listener_states(evidence: Evidence) -> Iterator[Finding]:
 
 
 def none_runs(evidence: Evidence) -> Iterator[Finding]:
-    """That people have stopped all listeners that could run: whoever asks gets no answer.
+    """That people have stopped all listeners that could run: no client gets an answer.
 
     Those that should run and do not have a finding of their own. An app under another server that
     records here answers, too.

@@ -173,7 +173,7 @@ def _sentence(evidence: Evidence, path: RequestPath, found: Holding) -> str:
 
 
 def _seconds(evidence: Evidence, path: RequestPath) -> str:
-    """The seconds that a mean is of: what is there now may be another number."""
+    """The seconds that a mean is of: the number of this moment may be another."""
     seconds = units.length(path.seconds)
     return seconds if evidence.is_past else f"the last {seconds}"
 

@@ -44,7 +44,7 @@ def _states(context: QueryContext, listener: str) -> list[Finding]:
     statuses = context.process.listeners() if context.is_home else []
     listed = [one for one in statuses if not one.is_temporary]
     if all(one.state is ListenerState.RUNNING for one in listed):
-        return []  # as nearly always: what else is known of the moment need not be measured
+        return []  # as nearly always: the rest of the moment need not be measured
     evidence = gathering.at_ports(context)
     found = findings(evidence, NONE_RUNS)
     if found or not listener:

@@ -200,7 +200,7 @@ class Conversation:
         return self._wire.take_rest()
 
     def receive_eof(self) -> Need:
-        """The client has closed its sending side: what is not complete never will be.
+        """The client has closed its sending side: half a request will never be complete.
 
         RUN when `refuse` came first: the socket has found that this is no client of ours.
         """

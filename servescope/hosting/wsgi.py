@@ -74,7 +74,7 @@ class WsgiHost:
         }
 
     def __call__(self, exchange: Exchange) -> None:
-        """Answer by the app; what it raises goes up, after its `close` was called."""
+        """Answer by the app; its exceptions are let through, after its `close` was called."""
         environ = self._environ(exchange)
         response = _Response(exchange, environ)
         start: StartResponse = response.start
@@ -246,7 +246,7 @@ class _Response:
     def _send_file(self, wrapper: FileWrapper) -> bool:
         """Let the kernel send the rest of the file; False when it is none, or is too short.
 
-        The file stays the app's, which may close it before it is sent: what is sent is ours.
+        The file stays the app's, which may close it before it is sent: we send a copy.
         """
         file = getattr(wrapper.filelike, "file", wrapper.filelike)  # within that of `tempfile`
         if not _reads_its_descriptor(file):

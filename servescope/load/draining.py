@@ -20,8 +20,8 @@ def await_drained(
     """Wait until a server has answered the requests of the run before, for DRAIN_S at most.
 
     `unfinished` returns how many it has, None where that is not known: then nothing is waited for.
-    `wait` waits so many seconds; what it raises ends this. So many as `lasting` are not waited for:
-    an event stream of another client never ends. Returns how many are left.
+    `wait` waits so many seconds; an exception of it ends this. So many as `lasting` are not waited
+    for: an event stream of another client never ends. Returns how many are left.
     """
     give_up = time.monotonic() + DRAIN_S
     while (left := unfinished() or 0) > lasting and time.monotonic() < give_up:

@@ -4,8 +4,8 @@ Theory of operation. A name is looked up once, when a run is asked for, and the 
 found goes with the plan: the generator never looks a name up, so that it cannot be led elsewhere
 while a run goes on (DNS rebinding). Each address is checked, when it is found and again when the
 run starts: a name that others answer for must not lead to this machine itself, to its link (where
-clouds keep the credentials of a machine), or to no single host. Who means such an address names
-it as such.
+clouds keep the credentials of a machine), or to no single host. An operator who means such an
+address names it as such.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class TlsConnection(Connection):
             return self._stream.flush()
         finally:
             if self._stream.owed is not before:
-                self.early_end = _HANDSHAKE  # it is connected: what fails now is TLS
+                self.early_end = _HANDSHAKE  # it is connected: a failure now is one of TLS
                 self._connected_ns = self._connected_ns or time.monotonic_ns()
 
     def establish(self, now_ns: int) -> None:

@@ -51,7 +51,7 @@ class ServescopeMiddleware:
         self.recording = AppRecording(listener or name_of(app), data_dir)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the app; what it raises goes up."""
+        """Call the app, and let its exceptions through."""
         kind = scope["type"]
         call: _Call
         if kind == "http":
@@ -109,7 +109,7 @@ class _Call:
         raise NotImplementedError
 
     def app_returned(self) -> None:
-        """The app is done; what it left open the server ends."""
+        """The app is done; the server ends a response that it left open."""
         raise NotImplementedError
 
     def fail(self, error: BaseException) -> None:
@@ -250,7 +250,7 @@ class _WebSocket(_Call):
         self._finish()
 
     def _times(self) -> Times:
-        """Those of the handshake, as if it had ended now: what a connection lives is no stage."""
+        """Those of the handshake, as if it had ended now: the life of a connection is no stage."""
         ended_s = perf_counter()
         taken_s = (self._head_s or ended_s) - self._began_s
         return Times(0.0, ended_s - taken_s, ended_s, 0.0, ended_s)

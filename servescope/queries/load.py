@@ -198,8 +198,8 @@ def _is_loaded(
 ) -> NDArray[np.bool_]:
     """In which steps (T,) load was sent to a server: a run went on, or its requests ended.
 
-    `counts` (T,) are those requests. A step depends on itself alone: what a poll adds to a graph is
-    what the whole graph would have.
+    `counts` (T,) are those requests. A step depends on itself alone: the points that a poll adds to
+    a graph are those of the whole graph.
     """
     is_loaded = np.zeros(times.size, dtype=bool)
     if counts is not None and counts.size == times.size:

@@ -304,7 +304,7 @@ def _recorded(context: QueryContext, asked: Span) -> tuple[Span, int]:
 
 
 def _account_of(status: ListenerStatus, span: Span, seconds: int) -> _Account:
-    """What is asked of a listener; one that is stopped or failed has no threads and no loop."""
+    """The account of a listener before any row; a stopped one has no threads and no loop."""
     account = _Account(seconds, span.step)
     if status.state is ListenerState.RUNNING and status.since_s < span.end:
         account.model = status.model

@@ -64,7 +64,7 @@ class DetailReader:
     def drain(self, cursor: int, limit: int = CAPACITY) -> tuple[list[RequestDetail], int]:
         """Take what is complete, oldest first; return it and the new cursor.
 
-        Details are a sample: what was overwritten or half written is passed over uncounted.
+        Details are a sample: overwritten and half-written ones are passed over uncounted.
         """
         taken: list[RequestDetail] = []
         newest = self._newest(cursor)

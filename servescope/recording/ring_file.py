@@ -91,7 +91,7 @@ def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
         if descriptor >= 0:
             os.close(descriptor)
             draft.unlink(missing_ok=True)
-        # Without the file's name, which is another each time: who tries again says the same again.
+        # Without the file's name, which is another each time: a second try says the same again.
         raise DataFolderError(f"cannot make a ring in {path.parent}: {error.strerror}") from error
     return mapping, descriptor
 

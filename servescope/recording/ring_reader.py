@@ -139,7 +139,7 @@ class RingReader:
             # Leave the writer an eighth of a lap, so that it does not catch us again at once.
             return max(newest - capacity + capacity // 8 - cursor, 1)
         ahead = np.arange(cursor + 1, cursor + 1 + min(_LOOK_AHEAD, capacity // 2), dtype=np.int64)
-        # A later lap's record is a sign of life as well: what we waited for is gone.
+        # A later lap's record is a sign of life as well: the one that we waited for is gone.
         written = self._slots["sequence"][ahead & (capacity - 1)] >= (ahead + 1).astype(np.uint64)
         if not written.any():
             self._hole = None

@@ -84,7 +84,7 @@ class RingWriter:
         return number
 
     def close(self) -> None:
-        """Give up the writer's lock; what is recorded after that may be lost.
+        """Give up the writer's lock; later records may be lost.
 
         The mapping lives on until the last thread lets go of it.
         """

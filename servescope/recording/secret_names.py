@@ -33,7 +33,7 @@ _MOST_KNOWN: Final = 1_024  # an app names its parameters alike in each request
 def is_secret_name(name: str) -> bool:
     """Whether a field, parameter or key of this name, such as `csrf-token`, holds a secret.
 
-    In doubt it does: what is masked without need costs less than what is not.
+    In doubt it does: to mask without need costs less than to show a secret.
     """
     return _is_secret(name[:_LONGEST_NAME])
 

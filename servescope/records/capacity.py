@@ -49,14 +49,14 @@ class CapacityPlan:
 
     @property
     def kind(self) -> ServerKind:
-        """What gets the load."""
+        """The kind of server that gets the load."""
         if self.host is not None:
             return ServerKind.HOST
         return ServerKind.APP if self.is_recorded_app else ServerKind.LISTENER
 
     @property
     def called(self) -> str:
-        """What is searched in a sentence, as `listener wsgi`."""
+        """The server under search in a sentence, as `listener wsgi`."""
         return self.kind.called(self.destination)
 
     @property

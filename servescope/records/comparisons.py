@@ -160,7 +160,7 @@ class Contender:
 
     @property
     def kind(self) -> ServerKind:
-        """What it is; an app counts as a listener until its turn comes."""
+        """The kind of target; an app counts as a listener until its turn comes."""
         if not self.standing:
             return ServerKind.MODEL
         if self.is_named_host:
@@ -174,7 +174,7 @@ class Contender:
 
     @property
     def target(self) -> str:
-        """What load runs aim at, as sentences name it."""
+        """The target of its load run, as sentences name it."""
         return self.kind.called(self.label)
 
     @classmethod

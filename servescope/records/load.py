@@ -109,7 +109,7 @@ class LoadPlan:
 
     @property
     def kind(self) -> ServerKind:
-        """What it aims at."""
+        """The kind of its target."""
         if not self.listener:
             return ServerKind.HOST
         return ServerKind.APP if self.is_recorded_app else ServerKind.LISTENER
@@ -195,7 +195,7 @@ class LoadRun:
 
     @property
     def kind(self) -> ServerKind:
-        """What it aims at; a plan of an older version does not tell an app from a listener.
+        """The kind of its target; a plan of an older version does not tell an app from a listener.
 
         Of an app no more than the port stands in the environment.
         """
@@ -206,7 +206,7 @@ class LoadRun:
 
     @property
     def called(self) -> str:
-        """What it aims at in a sentence, as `listener wsgi`."""
+        """Its target in a sentence, as `listener wsgi`."""
         return self.kind.called(self.plan.destination)
 
     @property

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ServerKind(StrEnum):
-    """What a server is to Servescope; the value stands before its name in a sentence."""
+    """The relation of a server to Servescope; the value stands before its name in a sentence."""
 
     LISTENER = "listener"  # hosted by a process of this data folder
     APP = "app"  # records its requests under another server

@@ -362,7 +362,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
 
 
 def _result(values: dict[str, Any]) -> dict[str, Any]:
-    """The result; what this version shows of one has the type that it shows."""
+    """The result; the parts that this version shows have the types that it shows."""
     if not values:
         return values
     for name, check in _SHOWN.items():

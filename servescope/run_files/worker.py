@@ -4,7 +4,7 @@ Standard input: one JSON line, `{"file": path, "folder": path}`; its end means t
 gone, and the process ends at once. Standard output: the run's document as JSON, once the series are
 written into the folder. Exit status REFUSED: standard error has one sentence for a person.
 
-Time and memory are bounded: whoever made the file may have made it to use up both.
+Time and memory are bounded: a file may have been made to use up both.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Comparisons: the same load on models, listeners, apps and hosts, one by one or at once.
 
 Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
-of its own. Each model gets a process (`serving.workers.contender`) with a listener for a while.
-What stands is taken as it is: a listener once it has answered what it had, an app that records
-under another server, and a host that the operator named, whose unanswered requests are not known.
-Each then gets a load run as anybody could start one, and readings while it goes on say what limits
-it. The listeners of the models are in no settings and no overrides: they live in their processes
-and end with them, at the latest when the leader does. The next leader marks as failed what a dead
-one left.
+of its own. Each model gets a process (`serving.workers.contender`) with a listener for a while. A
+server that runs already is taken as it is: a listener once it has answered its requests, an app
+that records under another server, and a host that the operator named, whose unanswered requests are
+not known. Each then gets a load run as anybody could start one, and readings while it goes on say
+what limits it. The listeners of the models are in no settings and no overrides: they live in their
+processes and end with them, at the latest when the leader does. The next leader marks as failed
+what a dead one left.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class RunningContender:
         return bool(self.server.pids) and os.getpid() not in self.server.pids
 
     def usage(self) -> TreeUsage | None:
-        """What its processes use; None where they are the dashboard's as well, or elsewhere."""
+        """The usage of its processes; None where they are the dashboard's as well, or elsewhere."""
         return usage_of(*self.server.pids) if self.has_own_process else None
 
     def accept_queue(self) -> float | None:
@@ -153,7 +153,7 @@ class ComparisonReconciler:
         return [one.process.status() for one in self._running if one.process is not None]
 
     def stop(self) -> None:
-        """End the comparison under way; what it had measured stays."""
+        """End the comparison under way; its measurements stay."""
         self._task.stop()
 
     def _carry_out(self, comparison: Comparison) -> None:
@@ -211,7 +211,7 @@ class ComparisonReconciler:
             return None
 
     def _standing(self, comparison: Comparison, position: int) -> RunningContender:
-        """What stands, once its requests are answered. Raises LoadRefusedError."""
+        """A server that runs already, once its requests are answered. Raises LoadRefusedError."""
         compared = comparison.plan.targets[position]
         name, targets = compared.label, load_targets(self._control, self._settings)
         target = target_of(comparison.plan.load_on(compared), targets)
@@ -387,7 +387,7 @@ class ComparisonReconciler:
 
 
 def _evidence(readings: ServerReadings | None, result: Mapping[str, Any]) -> dict[str, Any]:
-    """What limits a contender by, as JSON; nothing where nothing was read.
+    """The evidence for the limit of a contender, as JSON; nothing where nothing was read.
 
     Whether the generator was late is judged from the run's result (`findings.load_run`).
     """
@@ -401,7 +401,7 @@ def _evidence(readings: ServerReadings | None, result: Mapping[str, Any]) -> dic
 
 
 def _warm_up(address: tuple[str, int], target: str) -> None:
-    """One request before the load: what an app does at its first one is no cost of a request."""
+    """One request before the load: the work of an app at its first one is no cost of a request."""
     connection = HTTPConnection(*address, timeout=WARM_UP_S)
     with suppress(OSError, HTTPException):
         connection.request("GET", target, headers={"Connection": "close"})

@@ -176,7 +176,7 @@ class ExperimentReconciler:
 
 
 class _Host:
-    """What the reconciler gives to one experiment: see ExperimentHost."""
+    """The reconciler, as one experiment sees it: see ExperimentHost."""
 
     def __init__(
         self, reconciler: ExperimentReconciler, folder: Path, text: str, title: str

@@ -38,14 +38,14 @@ class ListenerHost:
     def reconcile(self, temporary: Sequence[ListenerStatus] = ()) -> None:
         """Reconcile; `temporary` are listeners that others of this process host.
 
-        Called a few times a second. Raises StoreError; what could not be written is written then.
+        Called a few times a second. Raises StoreError; the next call writes the rest.
         """
         capture = self._control.captures.active()
         self._listeners.reconcile(
             self._control.listeners.overrides(), None if capture is None else capture.order
         )
         own = self._listeners.statuses()
-        # Before the status that tells of it: whoever has read that one may want something else.
+        # Before the status that tells of it: a person who has read that may want something else.
         for name, refused, kept in self._listeners.take_refused():
             self._control.listeners.withdraw_overrides(name, refused, kept)
         statuses = [*own, *temporary]

@@ -77,7 +77,7 @@ class LoadRunReconciler:
                     run.id,
                     state=RunState.FAILED,
                     ended_s=time.time(),
-                    message="the process that ran it ended; what it had measured is in the graphs",
+                    message="the process that ran it ended; its measurements are in the graphs",
                 )
         for event in self._control.events.between(0, int(time.time()) + 1):
             if event.kind is EventKind.LOAD_RUN and event.end_s is None:

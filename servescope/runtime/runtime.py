@@ -91,7 +91,7 @@ class Runtime:
             if self._pid == os.getpid():
                 return
             bound_freed_memory()
-            # What was imported stays. A full collection that walks over it keeps all threads, those
+            # Imported modules stay. A full collection that walks over them keeps all threads, those
             # of listeners too, waiting for 0.08 s, and the end of the process takes four of them.
             gc.freeze()
             self._lock = LeaderLock(self.folder)

@@ -1,8 +1,8 @@
 """Readings of a server, of the host and of a generator while load goes on: they say what limits.
 
 CPU time is read around the schedule of a run, the server's requests and its accept queue within it;
-`statistics.capacity_limits` names the limit that the readings show. What other programs took is
-known too: the rest of the machine's time.
+`statistics.capacity_limits` names the limit that the readings show. The time that other programs
+took is known too: the rest of the machine's.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class ServerReadings:
         )
 
     def evidence(self, cores: Cores | None, generator: float, *, is_late: bool) -> EdgeEvidence:
-        """What limits by; `generator` are the cores of the generator, which may have been late."""
+        """The evidence for a limit; `generator` are the cores of the generator, late or not."""
         if self.server.is_elsewhere:  # what this machine does is no evidence of another
             return EdgeEvidence(is_elsewhere=True, generator_cpu=generator, generator_late=is_late)
         server = [] if cores is None else cores.server

@@ -88,7 +88,7 @@ class TaskThread(Generic[AnyTask]):
         self._thread.start()
 
     def stop(self) -> None:
-        """End the task under way; what it had measured stays."""
+        """End the task under way; its measurements stay."""
         self.ending.set()
         if self._thread is not None:
             self._thread.join(JOIN_S)

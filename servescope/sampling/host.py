@@ -136,7 +136,7 @@ class DiskSampler:
     def sample(self) -> list[Sample]:
         """The bytes read and written since the call before."""
         totals = parse_diskstats(self._diskstats.read())
-        # A name that went is forgotten: what bears it next may be another kind of device.
+        # A name that went is forgotten: the next device of that name may be of another kind.
         self._whole = {
             name: self._whole[name] if name in self._whole else is_whole_disk(name, self._sys_block)
             for name in totals

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def recorded_apps(rings: Path) -> list[RecordedApp]:
     """The apps whose processes live, by name, from the folder of all rings.
 
-    An app is known from its first request on. Never raises: what cannot be read is left out.
+    An app is known from its first request on. Never raises: apps that cannot be read are left out.
     """
     inodes: dict[str, set[str]] = {}
     pids: dict[str, list[int]] = {}

@@ -2,9 +2,9 @@
 
 Theory of operation. Constant, ramp, steps and spike are pieces of a rate that changes linearly:
 arrival i is due when the integral of the rate has reached i, so that rounding never adds up. Only
-Poisson and recorded arrivals are drawn. What is drawn comes from the raw bits of PCG64, whose
-stream NumPy keeps for good (NEP 19) where it does not keep those of its distributions: a seed says
-the same on another machine and with another version, to a nanosecond.
+Poisson and recorded arrivals are drawn. They come from the raw bits of PCG64, whose stream NumPy
+keeps for good (NEP 19) where it does not keep those of its distributions: a seed says the same on
+another machine and with another version, to a nanosecond.
 
 Times and flows have streams of their own: another mix leaves the arrival times as they are.
 """

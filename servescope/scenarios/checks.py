@@ -1,6 +1,6 @@
 """Whether a scenario may run, and the sentence that refuses it.
 
-Whatever a form, a file or the store holds passes `check_scenario` before anything is sent. Where a
+A scenario of a form, a file or the store passes `check_scenario` before anything is sent. Where a
 run may aim is checked elsewhere (`servescope.load.targets`).
 """
 

@@ -3,8 +3,8 @@
 The keys are the fields of the records, so that file, form and store speak alike. A flow of one step
 has the keys of the step itself. Data is CSV, in the file or in one beside it.
 
-TOML is read by the standard library, which writes none. What is written here is so little (tables,
-strings, numbers) that it needs no library; that all of it is read back is tested.
+TOML is read by the standard library, which writes none. Tables, strings and numbers, all that is
+written here, need no library; that all of it is read back is tested.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class ConnectionContext:
 class Connection:
     """One accepted socket, non-blocking; it is the ResponseSink of its exchanges.
 
-    A response whose end is known never waits here: what the kernel does not take stays in
+    A response whose end is known never waits here: bytes that the kernel does not take stay in
     `unsent`, and the model calls `send_unsent` when the socket takes more. A response that still
     grows waits for the client, at most `write_ns` for each bit of progress.
     """

@@ -18,7 +18,7 @@ _log = UnfailingLogger(__name__)
 
 
 class WorkerThreads:
-    """`number` daemon threads; what they are given must not raise."""
+    """`number` daemon threads; their tasks must not raise."""
 
     def __init__(self, name: str, number: int, pin_core: int | None) -> None:
         self._name = name

@@ -193,7 +193,7 @@ class TlsSocket:
         self._sock.shutdown(how)
 
     def _end(self) -> None:
-        """Say close_notify as far as the client takes it; what it still sends is not decrypted."""
+        """Say close_notify as far as the client takes it; its later bytes are not decrypted."""
         if self._is_encrypted:
             self._is_encrypted = False
             self._stream.end()

@@ -223,7 +223,7 @@ class CapacitySearch:
 
     def _next_rate(self) -> float | None:
         if self._steps and self._steps[-1].judge(self.objective) is Judgement.USELESS:
-            return self._steps[-1].rate  # once more: whatever it was may have passed
+            return self._steps[-1].rate  # once more: the disturbance may have passed
         low, high = self._bracket()
         if high is None:
             return self._ascend()

@@ -13,8 +13,8 @@ The mean of the logarithms has an interval that may be looked at after each pair
 dependence), so that all intervals together contain all true ratios, after each pair, with
 probability 1 - ALPHA. The verdict follows from the intervals, and from nothing else.
 
-`SequentialVerdict` knows no clock and no server: whoever drives it measures what `next_pair` asks
-for, and hands it to `add` until `next_pair` asks for nothing more.
+`SequentialVerdict` knows no clock and no server: its caller measures what `next_pair` asks for,
+and hands it to `add` until `next_pair` asks for nothing more.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The server that waits for its turn has no load, and a run begins when its server has answered what
 the one before left in it. An app that has just been started gets a short run
-that counts for nothing: what it does at its first requests is no cost of a request.
+that counts for nothing: its work at the first requests is no cost of a request.
 """
 
 from __future__ import annotations
@@ -410,8 +410,8 @@ def _shares(runs: list[SideRun]) -> list[float]:
 def is_certainly_failing(shares: list[float]) -> bool:
     """Whether the mean of the runs' shares certainly is more than MOST_FAILED.
 
-    Shares are all but normal; what is rare and large widens the interval, so that a few runs with
-    many failures are no certainty.
+    Shares are all but normal; rare and large ones widen the interval, so that a few runs with many
+    failures are no certainty.
     """
     return bool(shares) and mean_interval(shares, ALPHA).low > MOST_FAILED
 

@@ -90,7 +90,7 @@ def run_on(
 ) -> SideRun:
     """Put this load on the side. Raises ComparisonError when the run does not come to its end.
 
-    `following` is called with the generator's pid again and again; what it raises ends the run.
+    `following` is called with the generator's pid again and again; an exception of it ends the run.
     """
     plan = LoadPlan(destination.side, scenario)
     began_s = time.time()

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 _WITHOUT_STRETCHES: Final = (
-    "what a run says of its own noise is not in both of them: they are too short, were sent by "
+    "the noise within a run is not known of both of them: they are too short, were sent by "
     "Locust, or were measured by an older Servescope. Measure them again, for a minute or so."
 )
 

@@ -148,7 +148,7 @@ def conclusion(outcome: Outcome) -> str:
 
 
 def _measured(outcome: Outcome, verdict: Verdict) -> str:
-    """What the verdict rests on."""
+    """The measurements that the verdict rests on."""
     if outcome.is_of_two_runs:
         return f"in these two runs, over {verdict.pairs} stretches of {outcome.run_seconds:g} s"
     return f"after {verdict.pairs} pairs of {outcome.run_seconds:g} s"

@@ -9,7 +9,7 @@ Sans-IO: the caller owns socket and clock. One request is outstanding at a time 
 
 Interim responses (1xx, RFC 9110 section 15.2) are passed over; their bytes count towards the final
 response. `101` is an error unless an upgrade was asked for. Fields and content of a response are
-kept only where that was asked for (`expect`): who counts answers pays nothing for them.
+kept only where that was asked for (`expect`): a count of answers pays nothing for them.
 """
 
 from __future__ import annotations

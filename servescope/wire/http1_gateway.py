@@ -39,8 +39,8 @@ def forwarded_request(
     """The request as the server behind gets it, whole.
 
     `raw_head` is the head as it came, `client` the address that it came from, `scheme` that of its
-    connection: http or https. What the client itself said of both is replaced, so that the server
-    can believe it. The content, if it came in chunks, gets a length.
+    connection: http or https. The client's own claims of both are replaced, so that the server can
+    believe them. The content, if it came in chunks, gets a length.
     """
     host = head.header(b"host") or b""
     lines = [f"{head.method} {head.target} HTTP/1.1".encode("latin-1"), b"Host: " + host]

@@ -251,7 +251,7 @@ def _check_host(hosts: list[bytes], minor_version: int) -> None:
 
 
 def _body_length(lengths: list[bytes], codings: list[bytes], minor_version: int) -> int | None:
-    """How long the body is (RFC 9112 section 6); what could be read in two ways is refused."""
+    """How long the body is (RFC 9112 section 6); ambiguous framing is refused."""
     if codings:
         if lengths:
             raise Rule.LENGTH_AND_CODING.error()

@@ -1,6 +1,6 @@
 """An open WebSocket of either role, sans-IO: bytes in, whole messages out (RFC 6455).
 
-Theory of operation. Frames are wsproto's; what it leaves open is ours: messages are given whole,
+Theory of operation. Frames are wsproto's; the rest is ours: messages are given whole,
 their size is bounded before they are kept (and while they are inflated: a few KiB of zeros may
 stand for gigabytes), pings and closes are answered here, and a fault of the peer ends in one
 `Failed` with the code its Close frame got. So the events do not depend on how the bytes were cut;
@@ -168,7 +168,7 @@ class _BoundedDeflate(PerMessageDeflate):
     def frame_inbound_complete(
         self, proto: FrameDecoder | FrameProtocol, fin: bool
     ) -> bytes | CloseReason | None:
-        """End a message: what deflate holds back comes out (RFC 7692 section 7.2.2)."""
+        """End a message: bytes that deflate holds back come out (RFC 7692 section 7.2.2)."""
         del proto
         if self._is_control or not fin:
             return None

@@ -134,7 +134,7 @@ def test_a_host_that_may_not_be_compared_is_not_looked_up(
 
 
 def test_an_address_that_a_name_must_not_lead_to_is_refused_when_it_runs_too():
-    """What the store says is checked like what a form says."""
+    """A plan of the store is checked like one of a form."""
     settings = Settings(load_hosts="http://a.test")
     for address in ("127.0.0.1", "169.254.169.254"):
         hosts = (NamedHost("http://a.test", address),)

@@ -71,7 +71,7 @@ def test_links_lead_on_without_a_new_document_with_the_view_of_the_page_or_their
     named = past.get_attribute("href").partition("from=")[2]
     follow_to_latency(opened, past)
     opened.until("named => location.search.includes(`from=${named}`)", named)
-    opened.until("document.getElementById('view-text').textContent.includes('what you see is')")
+    opened.until("document.getElementById('view-text').textContent.includes(': you see ')")
 
 
 def follow_to_latency(opened, link):

@@ -75,7 +75,7 @@ def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds_on_a_desktop
 def check_the_page_of_a_run(opened, run):
     opened.wait_drawn("one-run-rates", "one-run-latency")
     heading_is(opened, f"Run {run.id}")
-    # Whatever is found: a generator that got too little of a busy machine judges no server.
+    # Any finding will do: a generator that got too little of a busy machine judges no server.
     opened.page.locator("#one-run-verdict .finding").first.wait_for()
     opened.until("document.getElementById('one-run-percentiles').innerText.includes('p99.9')")
     opened.page.locator("#one-run-stage-table").get_by_text("kernel").wait_for()

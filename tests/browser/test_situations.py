@@ -67,7 +67,7 @@ def test_the_leader_is_killed_during_a_run_and_then_all_processes_end(start_dash
         os.kill(killed, signal.SIGKILL)
         eventually(lambda: dashboard.leader not in {None, killed}, WITHIN_S)
         opened.page.locator("#load-now").get_by_text(
-            f"Run {run.id} failed: the process that ran it ended; what it had measured is in the "
+            f"Run {run.id} failed: the process that ran it ended; its measurements are in the "
             "graphs."
         ).wait_for(timeout=WITHIN_S * 1000)
     opened.until("document.getElementById('standing').textContent === 'live'")

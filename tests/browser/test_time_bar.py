@@ -69,7 +69,7 @@ MOMENTS = """() => {
     // Plotly leaves out seconds of zero.
     const time = drawn => (String(drawn).slice(11, 19) + ':00').slice(0, 8);
     const query = new URLSearchParams(location.search);
-    const banner = clock(document.getElementById('view-text').textContent.split('you see is')[1]);
+    const banner = clock(document.getElementById('view-text').textContent.split('you see')[1]);
     return {
         path: clock(document.querySelector('.scrubber output').textContent),
         banner: banner.slice(0, 2),
@@ -323,9 +323,7 @@ def test_a_pause_holds_the_graphs_and_live_catches_up(overview):
     opened.until("document.documentElement.dataset.view === 'fixed'")
     opened.until("location.search.includes('from=')")
     held = opened.last_x("overview-host")
-    opened.until(
-        "/^Paused at .*: what you see is /.test(document.getElementById('view-text').textContent)"
-    )
+    opened.until("/^Paused at .*: you see /.test(document.getElementById('view-text').textContent)")
     said = opened.page.locator("#view-text").inner_text()
     # Polls go on while paused (what is of now): two of them must not move a graph.
     opened.wait_polls(2)

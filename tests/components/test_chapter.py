@@ -1,4 +1,4 @@
-"""What a chapter's page says of an experiment, until it is over and after that."""
+"""The sentences of a chapter's page on an experiment, until it is over and after that."""
 
 from __future__ import annotations
 

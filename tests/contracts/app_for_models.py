@@ -22,7 +22,7 @@ OF_PROCESS = {
     "/pid": os.getpid,
     "/is-collected": lambda: any(one is globals() for one in gc.get_objects()),
 }
-"""What a process tells of itself: its pid, and whether collections of garbage walk over this."""
+"""The figures of a process itself: its pid, and whether collections of garbage walk over this."""
 
 
 def _enter(folder: str) -> Path:

@@ -51,7 +51,7 @@ class ModelHarness:
     """Listeners of one model, and all that they recorded, in however many processes.
 
     The model `prefork` has one worker (0.3 s of CPU to start) unless `workers` asks for more: one
-    connection sees one of them only. What all of them must hear of is judged with two.
+    connection sees one of them only. An order to all of them is judged with two.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ def whole(message):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """What a proxy between client and server saw, once it has."""
+    """The requests that a proxy between client and server saw, once it has."""
     real, found = captured_call.exchange, []
 
     def through_proxy(address, request, within_s):

@@ -58,7 +58,7 @@ PROGRAM = """
         if way == "immutable":
             freeze(folder, folder / "servescope.sqlite3", folder / "servescope.sqlite3-wal")
         elif way == "broken":
-            # What has not reached the disk by then, ext4 throws away.
+            # ext4 throws away writes that have not reached the disk by then.
             subprocess.run(["sync", "-f", folder], check=True)
             break_ext4(folder)
         else:

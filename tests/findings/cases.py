@@ -1062,7 +1062,7 @@ RUNS: Final = {
                 "note",
                 (
                     "6,000 of 6,000 answers of listener wsgi to the load generator were refusals "
-                    "(4xx): what it asked for is not there, or it may not have it."
+                    "(4xx): its targets are not there, or it may not have them."
                 ),
             ),
             "kept-up": ("good", "answered all 6,000 requests"),

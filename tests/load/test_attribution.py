@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.process, pytest.mark.real_time, pytest.mark.timeout(300)]
 
 WAIT_S = 0.02
-"""What the app takes for a request. One at a time, so a server carries 50 a second."""
+"""The time that the app takes for a request. One at a time, so a server carries 50 a second."""
 
 RATE = 60
 SECONDS = 3

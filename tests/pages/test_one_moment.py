@@ -1,6 +1,6 @@
 """A fixed view is one moment: every number of every page is of exactly its span.
 
-Two stores: one that recorded an hour, and one that recorded nothing but the span. Whatever a page
+Two stores: one that recorded an hour, and one that recorded nothing but the span. All that a page
 shows of the span must be the same from both, but for the parts that its layout marks as of now.
 Each metric of the catalog has figures that differ before, within and after the span.
 """

@@ -185,7 +185,7 @@ def test_a_gap_is_no_bound(harness):
 
 
 def turned_away(count):
-    """What a listener counts of clients over its capacity, in microseconds each."""
+    """The counts of a listener of clients over its capacity, in microseconds each."""
     labels = (
         ("http.request.method", "_OTHER"),
         ("http.response.status_code", "503"),

@@ -36,7 +36,7 @@ def second(ts, server, stages_s, requests=100):
 
 
 def together(*frames):
-    """What several servers did in one second."""
+    """The requests of several servers in one second."""
     gauges, histograms = {}, {}
     for frame in frames:
         gauges |= frame.gauges

@@ -78,7 +78,7 @@ def test_a_request_is_not_faster_than_those_of_its_own_bucket(context):
 
 
 def test_of_an_app_under_another_server_a_request_says_what_was_not_measured(context):
-    """What tells a listener is in the store: how many of its connections were open."""
+    """The store tells a listener by the number of its open connections."""
     write(context, route=[0.01], app=[0.01])
     row = log.one(context, 1)
     assert log.unmeasured(context, row) == {"kernel", "read", "queue", "write"}

@@ -74,7 +74,7 @@ def test_gauges_are_the_newest_and_left_out_once_they_are_old(harness):
 
 
 def test_processes_and_restarts_agree_to_the_last_digit(harness):
-    """Whoever is asked, whenever they began, however often they were asked before."""
+    """Whenever they began, and however often they were asked before."""
     context, every_second = harness.context(), Totals()
     harness.fill(context, START, START + 30)
     told(context, every_second)

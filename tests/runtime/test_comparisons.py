@@ -113,7 +113,7 @@ def test_listeners_that_stand_are_compared_with_models_and_stay(control):
         assert one.result["answered"] == 40
         assert sum(one.result["histogram"]) == 40
         assert one.readings["process_cores"] is not None
-    # What the dashboard's own process uses is not the listener's alone.
+    # The usage of the dashboard's own process is not the listener's alone.
     assert (wsgi.cpu_us_per_request, wsgi.memory_bytes) == (None, None)
     assert pool.cpu_us_per_request > 0
     eventually(lambda: names(control) == set(HOME))

@@ -209,7 +209,7 @@ def test_cpu_time_and_throttling(tmp_path):
 
 
 def test_what_is_on_this_machine_can_be_read():
-    """Whatever that is: nothing is raised, and the folders are there."""
+    """On any machine nothing is raised, and the folders are there."""
     lineages = find_lineages(Path("/"))
     assert all(one.folder.is_dir() for lineage in lineages.values() for one in lineage)
     limits(Path("/"))

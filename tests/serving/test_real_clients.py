@@ -203,7 +203,7 @@ end
 
 def test_wrk(urls: dict[str, str], model: ConcurrencyModel, tmp_path: Path):
     """A thousand requests as fast as they are answered, or those of a second."""
-    # Whoever is kept waits for whoever came first, where one is served at a time.
+    # A kept connection waits for the first one, where one is served at a time.
     connections = "1" if model is ConcurrencyModel.SEQUENTIAL else "8"
     script = tmp_path / "enough.lua"
     script.write_text(ENOUGH)

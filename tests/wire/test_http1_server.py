@@ -268,7 +268,7 @@ CHUNK_PIECES = (
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(CHUNK_PIECES), max_size=6).map(b"".join))
 def test_chunks_are_read_as_llhttp_reads_them_or_refused(body: bytes):
-    """Whatever we take for a whole message, the strict llhttp takes so, with the same content."""
+    """The strict llhttp takes each message for whole that we do, with the same content."""
     data = request(H, CHUNKED, line=POST, body=body)
     ours = events_of([data])
     if len(ours) < 2 or isinstance(ours[-1], Refusal) or EndOfMessage not in map(type, ours):

@@ -117,7 +117,7 @@ class Channel(ResponseSink, Protocol):
         """The app waits for bytes of the client: read on, and send a 100 that is still due."""
 
     def switch_protocols(self) -> None:
-        """The 101 is out: what the client sends from here on is for the WebSocket call."""
+        """The 101 is out: the client's bytes from here on are for the WebSocket call."""
 
     def send_frames(self, data: bytes) -> None:
         """Send frames of an open WebSocket. Raises ClientGoneError."""

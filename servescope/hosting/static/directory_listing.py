@@ -47,7 +47,7 @@ class Entry:
 
 
 def read_entries(descriptor: int, folder: str, leads_outside: Callable[[str], bool]) -> list[Entry]:
-    """Folders first, then files, each by name; what cannot be served is left out.
+    """Folders first, then files, each by name, without those that cannot be served.
 
     The folder is the one that is open as `descriptor`, whatever has taken the place of its path
     `folder` since. `leads_outside(path)` tells whether a symbolic link leaves the root. Raises

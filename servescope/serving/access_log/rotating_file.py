@@ -36,7 +36,7 @@ class RotatingFile:
         self._is_torn = False  # the last write ended within a line
 
     def write(self, lines: bytes) -> None:
-        """Append whole lines. Raises OSError; what of them is written then, is."""
+        """Append whole lines. Raises OSError; some of them may be written then."""
         self._follow()
         size = os.fstat(self._descriptor).st_size
         if size and size + len(lines) > self._max_bytes:

@@ -113,7 +113,7 @@ class _Worker:
         with self._lock:
             self._process = None
             last, self.load = self.load, replace(_NOT_UP, failure=failure)
-            # After that: who reads in between sees too few for a moment, and never one twice.
+            # After that: a reading in between has too few for a moment, and never one twice.
             self.accepted += last.accepted
             self.turned_away += last.turned_away
             let_go(process)
@@ -198,7 +198,7 @@ class Prefork:
         assignment.captures.on_change(self._change_captures)
 
     def start(self) -> None:
-        """Start the processes; who connects before they serve waits in the accept queue."""
+        """Start the processes; clients that connect earlier wait in the accept queue."""
         for worker in self._workers:
             worker.thread.start()
 

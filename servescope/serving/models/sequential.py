@@ -103,7 +103,7 @@ class Sequential:
     def _serve_forever(self) -> None:
         pin_this_thread(self._assignment.options.pin_core)
         while True:
-            stop_at_ns = self._stop_at_ns  # asked before: who has connected by then is served
+            stop_at_ns = self._stop_at_ns  # asked before: clients connected by then are served
             connection = None if self._is_retired else self._acceptor.accept()
             if connection is None:
                 if stop_at_ns or self._is_retired:
@@ -159,7 +159,7 @@ class Sequential:
         conversation = connection.conversation
         give_way_at_ns = now_ns() + GIVE_WAY_NS
         while True:
-            stop_at_ns = self._stop_at_ns  # asked before: what is sent by then is answered
+            stop_at_ns = self._stop_at_ns  # asked before: requests sent by then are answered
             found = connection.read()
             if found is not None:
                 data, kernel_ns = found

@@ -11,7 +11,7 @@ class ParentPipes:
     """The pipes from and to the parent, at descriptors that the app does not know.
 
     At 0 the app finds an empty input: a program that it starts must not read our orders. At 1 it
-    finds standard error: what it prints must not look like a report.
+    finds standard error: its output must not look like a report.
     """
 
     def __init__(self) -> None:

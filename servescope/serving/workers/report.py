@@ -19,7 +19,7 @@ class WorkerReport:
     sources: tuple[str, ...] = ()
 
     def to_line(self) -> bytes:
-        """The report as a line; what says nothing is left out."""
+        """The report as a line, without empty values."""
         told = {name: value for name, value in asdict(self).items() if value}
         return json.dumps(told).encode() + b"\n"
 

@@ -42,7 +42,7 @@ _EVER: Final = "20y"
 
 UNSETTLED_S: Final = 3
 """VictoriaMetrics shows samples up to a second after it took them, and not all of a request at the
-same moment: what is younger than this, counted from the begin of its second, is not yet shown."""
+same moment: a row younger than this, counted from the begin of its second, is not yet shown."""
 
 
 class Fleet:

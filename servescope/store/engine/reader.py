@@ -142,7 +142,7 @@ class EngineReader:
 
     def over(self, function: str, selected: str, window_s: int, tier: int = FINE) -> str:
         """`function`_over_time, each row counted once, whatever engine this is."""
-        # Too long for that: what an outage had sent twice then counts twice.
+        # Too long for that: rows that an outage had sent twice then count twice.
         distinct = self._engine.traits().keeps_doubles and window_s <= MOST_ROWS * tier
         return over_time(function, selected, window_s, self._shift, tier=tier, distinct=distinct)
 

@@ -136,7 +136,7 @@ class PrometheusStore(EngineView):
         return (self.local.version() << 40) + super().version()
 
     def close(self) -> None:
-        """Stop sending and close files and connections; what was not sent waits in the file."""
+        """Stop sending and close files and connections; the file keeps rows that were not sent."""
         self._sender.stop()
         self.engine.close()
         self._db.close()

@@ -51,7 +51,7 @@ def _add_ten_minutes(connection: sqlite3.Connection) -> None:
 
 
 def _keep_chunks(connection: sqlite3.Connection) -> None:
-    """Version 3 keeps planes of many series in sections: what was closed before stays whole."""
+    """Version 3 keeps planes of many series in sections: older planes stay whole."""
     del connection
 
 

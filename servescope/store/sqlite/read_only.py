@@ -4,7 +4,7 @@ Beside a process that writes, SQLite's WAL gives each reading a snapshot, and th
 takes (`-wal`, `-shm`) are there already. Where nobody has the store open they are gone, and SQLite
 would make them, perhaps as a user whose files the dashboard may not write; `immutable=1`
 (sqlite.org/uri.html) keeps it from that. It promises that the file does not change, which is
-checked after the reading: whatever changed meanwhile is read again as beside a writer.
+checked after the reading: a file that changed meanwhile is read again as beside a writer.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_a_guess_is_followed_by_theory_and_measurement(open_page, device):
 
 
 def test_a_shared_result_opens_with_its_setting_and_its_text(open_page, dashboard):
-    """What was asked stands in the form again, in any browser; the guess does not."""
+    """The question stands in the form again, in any browser; the guess does not."""
     chapter, setting = request_and_answer.CHAPTER, request_and_answer.CHAPTER.setting("query")
     text = "GET /whoami?name=Grace HTTP/1.1\nHost: localhost\nConnection: close\n\n"
     control = dashboard.control

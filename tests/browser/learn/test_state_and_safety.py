@@ -24,7 +24,7 @@ def test_a_login_by_keys_alone_shows_the_name_in_the_cookie(open_page, device):
     page.get_by_role("button", name="Guess and watch").focus()
     page.keyboard.press("Enter")
     chapter.says("Guessed: in the memory of the server")
-    chapter.says("Measured: in the cookie: whoever has it can read it, but not change it.")
+    chapter.says("Measured: in the cookie: everyone who has it can read it, but not change it.")
     chapter.says('The cookie says {"name":"Grace"')
     chapter.is_readable()
     chapter.follow("Requests")

@@ -1,4 +1,4 @@
-"""Whatever carries the cursors, none is lost, none goes back, and each commit is news."""
+"""No cursor is lost, none goes back, and each commit is news."""
 
 import sqlite3
 

@@ -46,7 +46,7 @@ class Driven(Protocol):
 
 
 class _Failure:
-    """How a coroutine failed; whoever takes the error leaves none here."""
+    """How a coroutine failed; the error is taken once, and none is left here."""
 
     __slots__ = ("error",)
 

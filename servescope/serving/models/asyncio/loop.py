@@ -116,7 +116,7 @@ class AsyncioLoop:
         self._connections: set[LoopConnection] = set()
         self._departed: dict[HttpCall | WebSocketCall, int] = {}  # without a client; until when
         self._returned: deque[ThreadHandler] = deque()  # threads have done their part for these
-        self._is_over = False  # the grace has passed: what was not begun is not begun
+        self._is_over = False  # the grace has passed: no request is begun any more
         self._workers = WorkerThreads(
             self._name, 0 if self.host else options.threads, options.pin_core
         )
@@ -333,7 +333,7 @@ class AsyncioLoop:
             return
         self._departed[call] = now_ns() + LEAVING_NS
         task = self.driver.tasks.get(call)
-        if task is not None:  # most end at once: what they hold is given up with them
+        if task is not None:  # most end at once, and give up what they hold
             task.add_done_callback(lambda _: self._departed.pop(call, None))
 
     def _cancel_the_unaware(self, now: int) -> None:

@@ -36,8 +36,8 @@ class Writer(Protocol):
 class WriteBatch:
     """The held responses of one loop; used on its thread only.
 
-    `call_soon` is the loop's: what it is given runs when the turn is over. `is_due` says that the
-    batch has lasted long enough: `write` is to be called once no app is running.
+    `call_soon` is the loop's: a function given to it runs when the turn is over. `is_due` says that
+    the batch has lasted long enough: `write` is to be called once no app is running.
     """
 
     __slots__ = ("_began_ns", "_call_soon", "_latest", "_ready_ns", "_writers", "is_due")

@@ -147,7 +147,7 @@ class HandoffPolicy:
 
 
 def _bounded(by_route: dict[str, T]) -> dict[str, T]:
-    """The same dict, emptied when it is full: what is still so is soon learnt again."""
+    """The same dict, emptied when it is full: its entries are soon learnt again."""
     if len(by_route) >= MOST_SLOW_ROUTES:
         by_route.clear()
     return by_route

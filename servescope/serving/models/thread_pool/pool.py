@@ -215,7 +215,7 @@ class ThreadPool:
             self._receive(me, connection)
 
     def _receive(self, me: PoolThread, connection: Connection) -> None:
-        stop_at_ns = self._stop_at_ns  # asked before: what is sent by then is answered
+        stop_at_ns = self._stop_at_ns  # asked before: requests sent by then are answered
         found = connection.read()
         if found is None:
             if stop_at_ns and connection.conversation.is_idle:
@@ -365,7 +365,7 @@ class ThreadPool:
 
     def _work_on(self, me: PoolThread, connection: Connection) -> None:
         """Go on with a connection whose request waited for a thread, or for the leader's turn."""
-        if self._is_over.is_set():  # the grace is over: what was not begun is not begun
+        if self._is_over.is_set():  # the grace is over: no request is begun any more
             self._cut_off(connection)
         elif connection.unsent is not None:
             self._send_on(me, connection)
@@ -391,7 +391,7 @@ class ThreadPool:
             self._cut_off(connection)
         # A thread inside the app cannot be ended; it is a daemon, and its connection is broken.
         join_answering(self._name, self._threads, 0.5)
-        self._readiness.close()  # from here on none can be parked: whoever tries to closes it
+        self._readiness.close()  # from here on a thread that wants to park a connection closes it
         for connection in list(self._connections.values()):
             if has_ended and self._readiness.take(connection):
                 self._cut_off(connection)
