@@ -124,10 +124,12 @@ def test_two_places_that_an_app_awaits_are_its_own_waiting(control, serve, recon
     over = carry_out(control, reconciler(host), replace(SHORT, total_s=14))
     assert (over.state, over.message) == (RunState.DONE, "")
     evidence = EdgeEvidence(**over.evidence)
-    if evidence.in_app is not None:  # a step broke, and no other program had a part in it
-        assert evidence.in_app >= 1
+    limit = limit_of(evidence)
+    # Where the machine stood still a step breaks that the app would have carried.
+    assert limit in {Limit.APP_WAIT, Limit.MACHINE, Limit.GENERATOR, Limit.UNKNOWN}
+    if evidence.in_app is not None and evidence.in_app >= 1:
         assert evidence.app_share >= 0.8
-        assert limit_of(evidence) in {Limit.APP_WAIT, Limit.MACHINE, Limit.GENERATOR}
+        assert limit is not Limit.UNKNOWN
 
 
 def test_one_connection_cannot_show_what_eight_threads_carry(control, serve, reconciler):
