@@ -78,6 +78,7 @@ class ListenerEvidence(AnsweringListener):
     p50_s: float | None = None  # of the requests that were read
     p95_s: float | None = None
     kernel_wait_s: float | None = None  # mean
+    thread_wait_s: float | None = None  # mean
     accept_queue_depth: float | None = None
     accept_backlog: float | None = None
     open_connections: float | None = None

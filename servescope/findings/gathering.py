@@ -242,6 +242,7 @@ def _measured(
                 p50_s=of_window.quantile_s(0.5),
                 p95_s=of_window.quantile_s(0.95),
                 kernel_wait_s=kernel.mean_s,
+                thread_wait_s=queue.mean_s,
                 accept_queue_depth=depths.get(str(one.port)),
                 accept_backlog=backlogs.get(str(one.port)),
                 open_connections=opened.most if span.fixed else opened.newest,

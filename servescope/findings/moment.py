@@ -254,6 +254,9 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             continue
         busy = busy_of(one.threads, one.busy_threads)
         queued = round(one.queued_requests or 0)
+        if queued and evidence.is_past:
+            yield from _waited_for_threads(evidence, one, busy, queued)
+            continue
         rate = max(one.answers - one.unread, 0) / evidence.window_s
         state = threads_severity(busy / one.threads, queued, rate)
         if state is Severity.GOOD:
@@ -272,36 +275,64 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             )
             continue
         figures.append(Figure("queued requests", queued))
-        told += f", and {counted(queued, 'request')} {_wait(evidence, queued)} for one"
-        if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
-            told += f" in {'its' if queued == 1 else 'their'} own process"
+        told += f", and {counted(queued, 'request')} {'waits' if queued == 1 else 'wait'} for one"
+        told += _in_own_process(one, queued)
         if not rate:
             told += f"; none was served {when(evidence)}."
         else:
             wait_s = queued / rate
             figures += [Figure("served", rate, "{request}/s"), Figure("wait", wait_s, "s")]
-            about = f"about {units.text(wait_s, 's')}"
             told += (
-                f"; at {units.text(rate, '{request}/s')} served{_by_thread(one)}, a request "
-                + (
-                    f"behind them had {about} to wait"
-                    if evidence.is_past
-                    else f"that came now would wait {about}"
-                )
-                + f"{_if_let_in(evidence, one)}."
+                f"; at {units.text(rate, '{request}/s')} served{_by_thread(one)}, a request that "
+                f"came now would wait about {units.text(wait_s, 's')}{_if_let_in(one)}."
             )
         yield Finding(state, "threads-exhausted", one.called, told, tuple(figures), "/ports")
 
 
-def _if_let_in(evidence: Evidence, one: ListenerEvidence) -> str:
+def _waited_for_threads(
+    evidence: Evidence, one: ListenerEvidence, busy: int, queued: int
+) -> Iterator[Finding]:
+    """The same of a past span, of which `queued` is the most at a time and `busy` a mean.
+
+    From these two nobody can tell how long a request waited. It was measured.
+    """
+    wait_s = one.thread_wait_s
+    state = Severity.BAD if wait_s is None else severity(thresholds.THREAD_WAIT, wait_s)
+    if state is Severity.GOOD:
+        return
+    threads = counted(one.threads or 0, "request thread")
+    waited = f"up to {counted(queued, 'request')} at a time waited for "
+    told = f"{capitalized(one.called)}: "
+    if busy == one.threads:
+        told += f"{busy} of {threads} {_be(evidence, busy)} busy, and {waited}one"
+    else:
+        told += f"{waited}{'its' if one.threads == 1 else 'one of its'} {threads}"
+    told += _in_own_process(one, queued)
+    figures = [Figure("busy threads", busy), Figure("threads", one.threads)]
+    figures.append(Figure("queued requests, most", queued))
+    if wait_s is None:
+        told += f"; none was served {when(evidence)}."
+    else:
+        figures.append(Figure("mean wait for a thread", wait_s, "s"))
+        are_read = "were read and " if one.unread else ""
+        told += f"; those that {are_read}ended {when(evidence)} waited "
+        told += f"{units.text(wait_s, 's')} on average."
+    yield Finding(state, "threads-exhausted", one.called, told, tuple(figures), "/ports")
+
+
+def _in_own_process(one: ListenerEvidence, queued: int) -> str:
+    """A connection stays with the process that has it."""
+    if one.model != ConcurrencyModel.PREFORK:
+        return ""
+    return f" in {'its' if queued == 1 else 'their'} own process"
+
+
+def _if_let_in(one: ListenerEvidence) -> str:
     """A wait is that of a request whose connection there is room for."""
     share = one.turned_away / one.new_connections if one.new_connections else 0.0
     if not share:
         return ""
-    return (
-        f" unless turned away, as {units.text_in_words(share, '1')} of new connections "
-        f"{evidence.verb('are')}"
-    )
+    return f" unless turned away, as {units.text_in_words(share, '1')} of new connections are"
 
 
 def _by_thread(one: ListenerEvidence) -> str:
@@ -586,10 +617,6 @@ def when(evidence: Evidence) -> str:
 
 def _be(evidence: Evidence, number: int) -> str:
     return evidence.verb("is") if number == 1 else evidence.verb("are")
-
-
-def _wait(evidence: Evidence, number: int) -> str:
-    return evidence.verb("waits" if number == 1 else "wait")
 
 
 def _p95(one: ListenerEvidence) -> float:

@@ -84,8 +84,9 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
         0.1,
         1.0,
         "s",
-        "Queued requests over answers a second (Little's law). A wait of 0.1 s is noticed as a "
-        "delay, and one of 1 s breaks a person's flow of thought.",
+        "Queued requests over answers a second (Little's law); of a past span the mean that was "
+        "measured. A wait of 0.1 s is noticed as a delay, and one of 1 s breaks a person's flow of "
+        "thought.",
     ),
     ACCEPT_QUEUE: Threshold(
         0.5,

@@ -406,6 +406,42 @@ MOMENTS: Final = {
         moment(replace(SERVING, busy_threads=7.8, queued_requests=400.0)),
         {"threads-exhausted": ("bad", "8 of 8 request threads are busy")},
     ),
+    "all threads were busy in a past span": Case(
+        past(replace(SERVING, busy_threads=7.9, queued_requests=772.0, thread_wait_s=9.2)),
+        {
+            "threads-exhausted": (
+                "bad",
+                (
+                    "Listener wsgi: 8 of 8 request threads were busy, and up to 772 requests at a "
+                    "time waited for one; those that ended in this span of 60 s waited 9.2 s on "
+                    "average."
+                ),
+            )
+        },
+    ),
+    "all threads were busy for a part of a past span": Case(
+        past(
+            replace(SERVING, busy_threads=1.6, queued_requests=772.0, thread_wait_s=0.5, unread=3)
+        ),
+        {
+            "threads-exhausted": (
+                "warn",
+                (
+                    "Listener wsgi: up to 772 requests at a time waited for one of its 8 request "
+                    "threads; those that were read and ended in this span of 60 s waited 500 ms "
+                    "on average."
+                ),
+            )
+        },
+    ),
+    "requests waited for a moment of a past span": Case(
+        past(replace(SERVING, busy_threads=1.6, queued_requests=12.0, thread_wait_s=0.05)),
+        {"nothing-wrong": ("good", "1,000 requests were served")},
+    ),
+    "all threads were busy in a past span and none was served": Case(
+        past(replace(IDLE, busy_threads=8.0, queued_requests=3.0)),
+        {"threads-exhausted": ("bad", "none was served in this span of 60 s.")},
+    ),
     "all threads busy and nothing answered": Case(
         moment(replace(IDLE, busy_threads=8.0, queued_requests=3.0)),
         {"threads-exhausted": ("bad", "none was served in the last 5 s")},

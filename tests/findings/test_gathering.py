@@ -452,6 +452,28 @@ def test_what_waits_now_is_the_newest_reading_and_of_a_past_span_the_most(contex
     assert by_name(moment(context, past))["slow"].queued_requests == 900.0
 
 
+def test_a_wait_for_a_thread_in_a_past_span_is_the_one_that_was_measured(context):
+    context.process.control.listeners.write_statuses([POOL], 1)
+    now = int(time.time())
+    queue = SeriesKey(catalog.STAGE_DURATION, (("listener", "slow"), ("stage", "queue")))
+    waits = {queue: HistogramDelta(histogram.count(np.full(40, 9.0)), 360.0)}
+    gauges = {
+        at: gauge(catalog.QUEUED_REQUESTS, 900.0 if at < 10 else 0.0, listener="slow")
+        | gauge(catalog.BUSY_THREADS, 8.0 if at < 10 else 0.0, listener="slow")
+        for at in range(60)
+    }
+    loaded = answers("slow", "200", *[9.2] * 40) | waits
+    frames = [Frame(now - 60 + at, gauges[at], {}, loaded if at < 10 else {}) for at in range(60)]
+    context.store.write(Batch(frames))
+    evidence = moment(context, Span(now - 60, now, 1, fixed=True))
+    (told,) = [one.sentence for one in findings(evidence) if one.code == "threads-exhausted"]
+    # Of 900 requests and 400 answers in 60 s nobody could tell more than 135 s, which none waited.
+    assert told == (
+        "Listener slow: up to 900 requests at a time waited for one of its 8 request threads; "
+        "those that ended in this span of 60 s waited 9 s on average."
+    )
+
+
 def totals_end(context):
     """The end of the seconds that have frames."""
     return context.newest() + 1
