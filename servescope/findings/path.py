@@ -252,8 +252,9 @@ def _workers_severity(path: RequestPath) -> Severity:
     if not workers.threads or workers.busy_threads is None:
         return Severity.UNKNOWN if workers.on_loop is None else Severity.GOOD
     ratio = busy_of(workers.threads, workers.busy_threads) / workers.threads
-    queued = round(queue.most_waiting or 0) if queue is not None else 0
-    return threads_severity(ratio, queued, path.requests / path.seconds)
+    if queue is None:
+        return threads_severity(ratio, 0, 0)
+    return threads_severity(ratio, round(queue.occupancy or 0), queue.requests_per_s)
 
 
 def _worse_known(one: Severity, other: Severity) -> Severity:

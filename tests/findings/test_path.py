@@ -46,6 +46,18 @@ def test_a_stage_that_nobody_measured_is_unknown():
 
 
 @pytest.mark.parametrize(
+    ("busy", "waiting", "state"),
+    [(2.0, 0.4, Severity.GOOD), (2.0, 4.0, Severity.WARN), (8.0, 4.0, Severity.BAD)],
+)
+def test_threads_stand_as_long_as_requests_waited_for_one_not_as_many_as_did_once(
+    busy, waiting, state
+):
+    queue = PathStage("queue", 600, 10.0, 0.4, occupancy=waiting, most_waiting=772.0)
+    (shown,) = path(10, Workers(threads=8, busy_threads=busy, loops=0), queue=queue).paths
+    assert stage_severities([shown])[WORKERS] is state
+
+
+@pytest.mark.parametrize(
     ("waiting", "state"), [(10.0, Severity.GOOD), (70.0, Severity.WARN), (129.0, Severity.BAD)]
 )
 def test_the_kernel_stands_as_its_accept_queue_is_filled(waiting, state):
