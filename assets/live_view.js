@@ -338,7 +338,7 @@
   const comparedSpan = () =>
     view?.compare === "yesterday" ? "the day before" : `the ${clock.lengthText(facts.compared)} before`;
 
-  // The last answer's facts of its span, and of all that there is.
+  // Take over the last answer's span, and its facts of that and of all data.
   function setSpan(newSpan, newFacts = {}) {
     span = newSpan;
     isAnswered = true;

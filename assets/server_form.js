@@ -50,8 +50,8 @@
     }, ANSWER_FIRST_MS);
   }
 
-  // An answer that seemed older may be so, and Dash tells of no poll that is equal to the last one:
-  // not even of the first one after an answer whose change was taken back meanwhile.
+  // Judge the values of the last poll again: they may hold after all, and Dash reports no poll that
+  // equals the last one, as the first one does after a change that was taken back meanwhile.
   function lookAgain() {
     const values = document.getElementById(VALUES);
     if (values) clientside.set_props(VALUES, { children: `${values.textContent} ` });

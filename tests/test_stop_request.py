@@ -38,7 +38,7 @@ child = os.fork()
 if child == 0:
     os.write(writing, b"1")
     while os.getppid() == parent:
-        time.sleep(0.01)
+        time.sleep(0.01)  # pause(2) would miss a signal that came before it, and the parent's end
     os._exit(9)
 os.read(reading, 1)
 os.kill(child, int(sys.argv[1]))

@@ -29,8 +29,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
         "port is a number that says which program on it is meant (chapter 3). A request begins "
         "with GET: send me the file or page at this address. The first line of an answer has its "
         "status: 200 says that it worked, 301 that the page has another address (chapter 4 has "
-        "more of them). The lines up to the empty one are the head. The content comes after "
-        "it."
+        "more of them). The lines up to the empty one are the head. The content comes after it."
     )
     return Reading(
         float(len(files)),

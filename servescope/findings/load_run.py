@@ -269,7 +269,7 @@ def _unsent(run: RunEvidence) -> str:
 
 
 def _awaited(run: RunEvidence) -> Iterator[Finding]:
-    """Requests that fail or are answered late only later: ended ones do not show it yet."""
+    """Requests that fail or are answered late only later: the ended ones do not show it."""
     level = severity(thresholds.LATENCY, run.awaited_for_s)
     if run.awaited > FEW_UNFINISHED and level in {Severity.WARN, Severity.BAD}:
         yield _finding(

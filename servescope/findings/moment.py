@@ -294,7 +294,7 @@ def _waited_for_threads(
 ) -> Iterator[Finding]:
     """The same of a past span, of which `queued` is the most at a time and `busy` a mean.
 
-    From these two nobody can tell how long a request waited. It was measured.
+    Neither gives the wait of a request, so the sentence has the measured one.
     """
     wait_s = one.thread_wait_s
     state = Severity.BAD if wait_s is None else severity(thresholds.THREAD_WAIT, wait_s)

@@ -248,12 +248,10 @@ def _time_severity(stage: str, seconds: float) -> Severity:
 
 
 def _workers_severity(path: RequestPath) -> Severity:
-    workers, queue = path.workers, path.stage(QUEUE)
+    workers, queue = path.workers, path.stage(QUEUE) or PathStage(QUEUE)
     if not workers.threads or workers.busy_threads is None:
         return Severity.UNKNOWN if workers.on_loop is None else Severity.GOOD
     ratio = busy_of(workers.threads, workers.busy_threads) / workers.threads
-    if queue is None:
-        return threads_severity(ratio, 0, 0)
     return threads_severity(ratio, round(queue.occupancy or 0), queue.requests_per_s)
 
 

@@ -246,7 +246,8 @@ class _Response:
     def _send_file(self, wrapper: FileWrapper) -> bool:
         """Let the kernel send the rest of the file; False when it is none, or is too short.
 
-        The file stays the app's, which may close it before it is sent: we send a copy.
+        The file stays the app's, which may close it before it is sent: we send from a copy of
+        its descriptor.
         """
         file = getattr(wrapper.filelike, "file", wrapper.filelike)  # within that of `tempfile`
         if not _reads_its_descriptor(file):

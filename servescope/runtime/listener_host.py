@@ -45,7 +45,7 @@ class ListenerHost:
             self._control.listeners.overrides(), None if capture is None else capture.order
         )
         own = self._listeners.statuses()
-        # Before the status that tells of it: a person who has read that may want something else.
+        # Before the status shows it: a person who has read the status may ask for another change.
         for name, refused, kept in self._listeners.take_refused():
             self._control.listeners.withdraw_overrides(name, refused, kept)
         statuses = [*own, *temporary]

@@ -1,7 +1,7 @@
 """The cgroup this process is in, the limits it and those above it have, and what they use.
 
-In a container /proc/meminfo and /proc/stat tell of the whole host; the limits that end or hold back
-a program there stand in the files of its cgroup, or of one further up (cgroups(7)). Version 2 is
+In a container /proc/meminfo and /proc/stat describe the whole host; the limits that end or slow
+down a program there are in the files of its cgroup or of one above it (cgroups(7)). Version 2 is
 described in the kernel's admin-guide/cgroup-v2.rst, version 1 in admin-guide/cgroup-v1/memory.rst
 and scheduler/sched-bwc.rst. Where both are mounted a controller belongs to one of them. psutil
 knows no cgroups, and of a mount not which part of its hierarchy it shows.

@@ -27,7 +27,7 @@ def whole(message):
 
 @pytest.fixture
 def seen(monkeypatch):
-    """The requests that a proxy between client and server saw, once it has."""
+    """The bytes of each call so far, both ways, as a proxy between client and server saw them."""
     real, found = captured_call.exchange, []
 
     def through_proxy(address, request, within_s):

@@ -467,7 +467,7 @@ def test_a_wait_for_a_thread_in_a_past_span_is_the_one_that_was_measured(context
     context.store.write(Batch(frames))
     evidence = moment(context, Span(now - 60, now, 1, fixed=True))
     (told,) = [one.sentence for one in findings(evidence) if one.code == "threads-exhausted"]
-    # Of 900 requests and 400 answers in 60 s nobody could tell more than 135 s, which none waited.
+    # 900 requests over 400 answers in 60 s would be 135 s, and none waited that long.
     assert told == (
         "Listener slow: up to 900 requests at a time waited for one of its 8 request threads; "
         "those that ended in this span of 60 s waited 9 s on average."

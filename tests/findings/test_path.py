@@ -49,9 +49,7 @@ def test_a_stage_that_nobody_measured_is_unknown():
     ("busy", "waiting", "state"),
     [(2.0, 0.4, Severity.GOOD), (2.0, 4.0, Severity.WARN), (8.0, 4.0, Severity.BAD)],
 )
-def test_threads_stand_as_long_as_requests_waited_for_one_not_as_many_as_did_once(
-    busy, waiting, state
-):
+def test_the_threads_are_judged_by_the_mean_wait_not_by_the_longest_queue(busy, waiting, state):
     queue = PathStage("queue", 600, 10.0, 0.4, occupancy=waiting, most_waiting=772.0)
     (shown,) = path(10, Workers(threads=8, busy_threads=busy, loops=0), queue=queue).paths
     assert stage_severities([shown])[WORKERS] is state

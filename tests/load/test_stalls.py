@@ -42,9 +42,9 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 def stand_still(server: Served) -> tuple[float, float]:
-    """Stop the server in the middle of the run; for how many seconds, and how many it takes then.
+    """Stop the server in the middle of the run: for how many seconds, and how many to catch up.
 
-    They last until it has answered a request that came after all that were held back.
+    It has caught up when it has answered a request that came after those that were held back.
     """
     wait = threading.Event().wait
     wait(SECONDS / 2)

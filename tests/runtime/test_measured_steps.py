@@ -88,7 +88,7 @@ def test_other_programs_here_take_no_processor_from_a_server_elsewhere(monkeypat
 
 
 def test_the_edge_keeps_every_reading_of_the_steps_above_it():
-    """The limit is not judged by a reading that the mean of several steps has lost."""
+    """A reading that is lost in the mean of several steps cannot count for the limit."""
     read = EdgeEvidence(
         process_cores=0.97,
         processes=2,
