@@ -9,7 +9,7 @@
   const [visit] = performance.getEntriesByType("navigation");
   // Out of the history comes a document that may be hours old.
   if (!element || visit?.type === "back_forward") return;
-  const { layout, dependencies, view, answer, placed } = JSON.parse(element.textContent);
+  const { layout, dependencies, view, answer } = JSON.parse(element.textContent);
   const config = JSON.parse(document.getElementById("_dash-config").textContent);
   const brought = new Map([
     [`${config.requests_pathname_prefix}_dash-layout`, layout],
@@ -43,7 +43,7 @@
   const watcher = new MutationObserver(() => {
     if (!document.querySelector(".live-page")) return;
     watcher.disconnect();
-    if (scope.view.begin(view)) scope.answers.showFirst(answer, placed);
+    if (scope.view.begin(view)) scope.answers.showFirst(answer);
   });
   watcher.observe(document.getElementById("react-entry-point"), { childList: true, subtree: true });
 })();

@@ -16,7 +16,7 @@
   const RELOADED_KEY = "servescope-reloaded";
   const RETRY_MS = 3000;
 
-  const lastProps = new Map();
+  const shownTrees = new WeakMap(); // by element, as text
   const early = new Map(); // what came for components that are not there yet
 
   let page = null; // the live page that asks
@@ -28,28 +28,32 @@
   let delay = 0; // how late the store shows a second, by its own word
   let isOver = false; // the page shows a span of its own, which has ended
 
-  // A table is there once its code has been loaded; its rows are sent again only when they change.
+  // A table is there once its code has been loaded. A component is told only what it does not say
+  // already: a select that is given its options once more forgets the one that was chosen just now,
+  // of which it tells Dash by a timer.
   function setProps(all) {
     for (const [id, props] of Object.entries({ ...Object.fromEntries(early), ...all })) {
-      if (!document.getElementById(id)) {
+      const element = document.getElementById(id);
+      if (!element) {
         early.set(id, props);
         continue;
       }
       early.delete(id);
-      const known = lastProps.get(id) || {};
-      const changed = {};
-      for (const [name, value] of Object.entries(props)) {
-        const text = JSON.stringify(value);
-        if (known[name] === text) continue;
-        known[name] = text;
-        changed[name] = value;
-      }
-      lastProps.set(id, known);
+      const { tree, ...told } = props;
+      const known = window.dash_component_api.getLayout(id)?.props || {};
+      const isNews = ([name, value]) => JSON.stringify(known[name]) !== JSON.stringify(value);
+      const changed = Object.entries(told).filter(isNews);
+      if (changed.length) clientside.set_props(id, Object.fromEntries(changed));
       // Many small parts come as plain data: React would take seconds over them.
-      if (changed.tree) scope.plainHtml.show(document.getElementById(id), changed.tree);
-      delete changed.tree;
-      if (Object.keys(changed).length) clientside.set_props(id, changed);
+      if (tree) showTree(element, tree);
     }
+  }
+
+  function showTree(element, tree) {
+    const text = JSON.stringify(tree);
+    if (shownTrees.get(element) === text) return;
+    shownTrees.set(element, text);
+    scope.plainHtml.show(element, tree);
   }
 
   function setGraphs(all) {
@@ -232,17 +236,13 @@
     return { view: answer.view, shape: answer.shape, cursor: answer.cursor };
   }
 
-  // Show the answer that came with the document; the components `placed` have its properties.
-  function showFirst(answer, placed) {
+  // Show the answer that came with the document, whose layout has most of its properties.
+  function showFirst(answer) {
     keepTime(answer);
     const cursor = show(answer);
     scope.graphs.drawFirst();
     if (cursor && cursor !== clientside.no_update) {
       clientside.set_props(`${answer.page}-cursor`, { data: cursor });
-    }
-    for (const id of placed) {
-      const texts = Object.entries(answer.props[id]).map(([name, value]) => [name, JSON.stringify(value)]);
-      lastProps.set(id, Object.fromEntries(texts.filter(([name]) => name !== "tree")));
     }
     setProps(answer.props);
   }
@@ -254,7 +254,6 @@
       if (!sealed) return clientside.no_update;
       const answer = { ...JSON.parse(sealed.text), now: sealed.now };
       keepTime(answer);
-      if (Object.values(answer.graphs).some((entry) => entry.figure)) lastProps.clear();
       setProps(answer.props);
       return show(answer);
     },

@@ -53,12 +53,13 @@ def first_load(app: dash.Dash) -> str:
     components = {node["props"]["id"]: node for node in _nodes(layout) if "id" in node["props"]}
     view = view_of(request.args)
     answer = _first_answer(components, view)
+    if answer is not None:
+        _place(answer["props"], components)
     parts = {
         "layout": layout,
         "dependencies": orjson.Fragment(app.dependencies().get_data()),
         "view": view,
         "answer": answer,
-        "placed": [] if answer is None else _place(answer["props"], components),
     }
     return orjson.dumps(parts).decode()
 
@@ -136,10 +137,8 @@ def _first_answer(components: Mapping[str, Node], view: Mapping[str, object]) ->
     return answer | {"now": sealed["now"]}
 
 
-def _place(props: live.Props, components: Mapping[str, Node]) -> list[str]:
-    """Set the properties of the components that are there; their ids."""
-    placed = [name for name in props if name in components]
-    for name in placed:
+def _place(props: live.Props, components: Mapping[str, Node]) -> None:
+    """Set the properties of the components that are there."""
+    for name in props.keys() & components.keys():
         values = {key: value for key, value in props[name].items() if key != _NOT_IN_LAYOUT}
         components[name]["props"].update(values)
-    return placed

@@ -30,6 +30,16 @@ def fill(opened, label, value):
     field.press("Tab")
 
 
+HOLD_TIMERS_OF_NO_TIME = """() => {
+    const { setTimeout } = window;
+    const held = [];
+    window.setTimeout = (act, ms, ...rest) => ms ? setTimeout(act, ms, ...rest) : -held.push(act);
+    window.holdNoMore = () => { window.setTimeout = setTimeout; };
+    window.release = () => { for (const act of held) act(); };
+}"""
+TOLD = "([id, value]) => dash_component_api.getLayout(id).props.value === value"
+
+
 def choose_schedule(opened, option):
     opened.page.locator("#load-kind").click()
     opened.page.get_by_role("option", name=option).click()
@@ -239,3 +249,19 @@ def test_a_minute_of_traffic_is_recorded(visit, dashboard):
     scenario = from_toml(file_text(opened)).scenario
     assert (scenario.schedule.kind, scenario.schedule.factor) == ("recorded", 2.5)
     assert "secret" not in file_text(opened)
+
+
+def test_a_listener_chosen_just_before_an_answer_stays_chosen(open_page):
+    """A select tells Dash of a choice by a timer; until then an answer is not to take it back."""
+    opened = open_page("/load").wait_drawn("load-rates")
+    page = opened.page
+    page.evaluate(HOLD_TIMERS_OF_NO_TIME)
+    page.get_by_role("textbox", name="Listener", exact=True).click()
+    page.get_by_role("option", name="asgi", exact=True).click()
+    page.evaluate("holdNoMore()")
+    page.get_by_role("button", name="Pause", exact=True).click()  # the next answer is whole
+    page.get_by_text("No load run ended in this span.").wait_for()
+    assert not page.evaluate(TOLD, ["load-listener", "asgi"])
+    page.evaluate("release()")
+    opened.until(TOLD, ["load-listener", "asgi"])
+    assert page.get_by_role("textbox", name="Listener", exact=True).input_value() == "asgi"
