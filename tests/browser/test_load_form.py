@@ -260,7 +260,7 @@ def test_a_listener_chosen_just_before_an_answer_stays_chosen(open_page):
     page.get_by_role("option", name="asgi", exact=True).click()
     page.evaluate("holdNoMore()")
     page.get_by_role("button", name="Pause", exact=True).click()  # the next answer is whole
-    page.get_by_text("No load run ended in this span.").wait_for()
+    opened.until("document.getElementById('view-text').textContent !== ''")  # it has come
     assert not page.evaluate(TOLD, ["load-listener", "asgi"])
     page.evaluate("release()")
     opened.until(TOLD, ["load-listener", "asgi"])
