@@ -204,7 +204,7 @@ def _progress(searched: SearchedCapacity, search: CapacitySearch) -> html.Div:
     return html.Div(
         [
             dmc.Text(f"{search_text(searched)}.{so_far}", size="sm"),
-            dmc.Progress(value=search_share(searched), size="lg", mt=4, transitionDuration=300),
+            dmc.Progress(value=search_share(searched), size="lg", mt=4),
         ],
         className="comparison-progress",
     )

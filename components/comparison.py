@@ -137,12 +137,7 @@ def _progress(comparison: Comparison, runs: Mapping[int, LoadRun]) -> html.Div:
     return html.Div(
         [
             dmc.Text(status.comparison_text(comparison, runs), size="sm"),
-            dmc.Progress(
-                value=status.comparison_share(comparison, runs),
-                size="lg",
-                mt=4,
-                transitionDuration=300,
-            ),
+            dmc.Progress(value=status.comparison_share(comparison, runs), size="lg", mt=4),
         ],
         className="comparison-progress",
     )

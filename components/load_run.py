@@ -96,7 +96,7 @@ def progress_figures(run: LoadRun) -> html.Div:
     left = () if awaited else (("remaining", units.length(round(remaining)), ""),)
     return html.Div(
         [
-            dmc.Progress(value=status.share(run), size="lg", mt=8, transitionDuration=300),
+            dmc.Progress(value=status.share(run), size="lg", mt=8),
             _figures(
                 *_outcomes(told),
                 *_awaited(run),

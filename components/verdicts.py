@@ -227,7 +227,7 @@ def _progress(judged: RequestedVerdict) -> html.Div:
     return html.Div(
         [
             dmc.Text(f"{verdict_text(judged)}.", size="sm"),
-            dmc.Progress(value=verdict_share(judged), size="lg", mt=4, transitionDuration=300),
+            dmc.Progress(value=verdict_share(judged), size="lg", mt=4),
         ],
         className="comparison-progress",
     )

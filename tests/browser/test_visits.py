@@ -138,3 +138,9 @@ def test_a_graph_is_drawn_however_late_plotly_comes(open_fresh_page, two_runs):
     for one in asked:
         one.continue_()
     page.locator(".dash-graph .main-svg").first.wait_for()
+
+
+def test_a_bar_jumps_for_to_glide_costs_a_layout_a_frame(open_fresh_page):
+    opened = open_fresh_page("/learn")  # a kept page prefers less motion: no bar glides there
+    duration = "getComputedStyle(document.querySelector('#run-bar > div')).transitionDuration"
+    assert opened.page.evaluate(duration) == "0s"
