@@ -154,6 +154,7 @@ def test_computing_threads_are_limited_and_two_workers_are_not_alike(control):
     has_cores = [one.process_cores >= FULL for one in readings]
     if has_cores[0]:
         assert limit_of(readings[0]) is Limit.GIL
+        assert readings[0].busy_threads > 1.9
     if has_cores[1]:
         is_full = readings[1].all_cores >= FULL * readings[1].processes > FULL
         assert limit_of(readings[1]) is (Limit.CORES if is_full else Limit.CORE)
@@ -164,7 +165,7 @@ def test_computing_threads_are_limited_and_two_workers_are_not_alike(control):
         assert one.is_pinned
         assert one.others_cores is not None
         assert one.idle_cores is not None
-    assert readings[0].busy_threads > 1.9
+    assert readings[0].busy_threads is not None
     assert readings[2].threads is None
     assert (pool.processes, prefork.processes, loop.processes) == (1, 3, 1)
 
