@@ -42,11 +42,16 @@ class Snapshots:
     """
 
     def __init__(
-        self, version: Callable[[], int], size: int = SIZE, fresh_s: float = FRESH_S
+        self,
+        version: Callable[[], int],
+        size: int = SIZE,
+        fresh_s: float = FRESH_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask_version = version
         self._fresh_s = fresh_s
-        self._seen = (-1.0, (0, 0))  # when, by the monotonic clock, and which version
+        self._clock = clock
+        self._seen = (-1.0, (0, 0))  # when, by the clock, and which version
         self._size = size
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
@@ -57,7 +62,7 @@ class Snapshots:
         return self._answer(self._entries, self._size, key, self._version(), compute)
 
     def _version(self) -> tuple[int, int]:
-        now = time.monotonic()
+        now = self._clock()
         seen_at, version = self._seen
         if now - seen_at > self._fresh_s or seen_at < 0:
             former = version

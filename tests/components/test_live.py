@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,7 @@ from components.live import RENEW_S, Cursor, LiveGraph, LivePage, answer, sealed
 from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, latency, traffic
+from servescope.queries.snapshots import Snapshots
 from servescope.queries.span import SHORTEST_LIVE_S, View
 from servescope.records.dashboard import Event, EventKind
 from tests.components.conftest import START, a_second
@@ -252,9 +254,12 @@ def test_viewers_at_one_cursor_cost_one_answer(context, record):
         LinePlot(),
     )
     page = LivePage("counted", (graph,))
+    now = 1.0  # by a clock that stands: no answer expires between two viewers
+    context = replace(context, snapshots=Snapshots(context.store.version, clock=lambda: now))
     texts = {sealed(page, context, LIVE, None)["text"] for _ in range(50)}
     assert len(texts) == len(asked) == 1
     record(a_second(START + 1))
+    now += 1.0
     sealed(page, context, LIVE, None)
     assert len(asked) == 2
 

@@ -1,16 +1,22 @@
 import gc
+import itertools
 import threading
 import weakref
 
 import pytest
 
-from servescope.queries.snapshots import Snapshots
+from servescope.queries.snapshots import EXPIRE_S, Snapshots
+
+
+def ticking():
+    """A clock that goes on by a millisecond: no answer expires in the middle of a test."""
+    return itertools.count(1.0, 0.001).__next__
 
 
 def test_an_answer_is_computed_once_for_each_version():
     version = 1
     computed = []
-    cache = Snapshots(lambda: version, fresh_s=0)
+    cache = Snapshots(lambda: version, fresh_s=0, clock=ticking())
     for _ in range(3):
         assert cache.get("q", lambda: computed.append(version) or len(computed)) == 1
     version = 2
@@ -19,7 +25,7 @@ def test_an_answer_is_computed_once_for_each_version():
 
 
 def test_askers_of_one_question_wait_for_the_first():
-    cache = Snapshots(lambda: 1)
+    cache = Snapshots(lambda: 1, clock=ticking())
     entered, leave = threading.Event(), threading.Event()
     computed, answers = [], []
 
@@ -52,7 +58,7 @@ def test_an_error_is_not_kept():
 
 
 def test_the_cache_is_bounded():
-    cache = Snapshots(lambda: 1, size=4)
+    cache = Snapshots(lambda: 1, size=4, clock=ticking())
     computed = []
     for number in [0, 1, 2, 3, 4, 0]:
         cache.get(number, lambda number=number: computed.append(number))
@@ -64,7 +70,7 @@ def test_answers_of_a_former_version_are_let_go():
         """Something a weak reference can tell of."""
 
     version = 1
-    cache = Snapshots(lambda: version, fresh_s=0)
+    cache = Snapshots(lambda: version, fresh_s=0, clock=ticking())
     former = weakref.ref(cache.get("a viewer's first question", Answer))
     lasting = weakref.ref(cache.keep("a second's figures", Answer))
     assert former() is not None
@@ -75,8 +81,17 @@ def test_answers_of_a_former_version_are_let_go():
     assert cache.keep("a second's figures", Answer) is lasting()
 
 
+def test_an_answer_expires_though_no_version_follows():
+    now = 0.0
+    cache = Snapshots(lambda: 1, clock=lambda: now)
+    computed = []
+    for now in (0.0, EXPIRE_S - 0.1, EXPIRE_S, EXPIRE_S + 5):
+        cache.get("q", lambda now=now: computed.append(now))
+    assert computed == [0.0, EXPIRE_S]
+
+
 def test_the_version_is_not_asked_for_each_question():
     asked = []
-    cache = Snapshots(lambda: asked.append(1) or 7, fresh_s=60)
+    cache = Snapshots(lambda: asked.append(1) or 7, clock=ticking())
     assert [cache.get(number, lambda number=number: number) for number in range(5)] == [*range(5)]
     assert asked == [1]
