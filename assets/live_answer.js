@@ -16,6 +16,7 @@
   const RELOADED_KEY = "servescope-reloaded";
   const RETRY_MS = 3000;
 
+  const lastProps = new Map(); // by component and name, as text
   const shownTrees = new WeakMap(); // by element, as text
   const early = new Map(); // what came for components that are not there yet
 
@@ -28,9 +29,9 @@
   let delay = 0; // how late the store shows a second, by its own word
   let isOver = false; // the page shows a span of its own, which has ended
 
-  // A table is there once its code has been loaded. A component is told only what it does not say
-  // already: a select that is given its options once more forgets the one that was chosen just now,
-  // of which it tells Dash by a timer.
+  // A table is there once its code has been loaded; its rows are sent again only when they change.
+  // A component is not told what it says already: a select that is given its options once more
+  // forgets the one that was chosen just now, of which it tells Dash by a timer.
   function setProps(all) {
     for (const [id, props] of Object.entries({ ...Object.fromEntries(early), ...all })) {
       const element = document.getElementById(id);
@@ -40,12 +41,19 @@
       }
       early.delete(id);
       const { tree, ...told } = props;
-      const known = window.dash_component_api.getLayout(id)?.props || {};
-      const isNews = ([name, value]) => JSON.stringify(known[name]) !== JSON.stringify(value);
-      const changed = Object.entries(told).filter(isNews);
-      if (changed.length) clientside.set_props(id, Object.fromEntries(changed));
+      const known = lastProps.get(id) || {};
+      const said = window.dash_component_api.getLayout(id)?.props || {};
+      const changed = {};
+      for (const [name, value] of Object.entries(told)) {
+        const text = JSON.stringify(value);
+        if (known[name] === text) continue;
+        known[name] = text;
+        if (JSON.stringify(said[name]) !== text) changed[name] = value;
+      }
+      lastProps.set(id, known);
       // Many small parts come as plain data: React would take seconds over them.
       if (tree) showTree(element, tree);
+      if (Object.keys(changed).length) clientside.set_props(id, changed);
     }
   }
 
@@ -254,6 +262,7 @@
       if (!sealed) return clientside.no_update;
       const answer = { ...JSON.parse(sealed.text), now: sealed.now };
       keepTime(answer);
+      if (Object.values(answer.graphs).some((entry) => entry.figure)) lastProps.clear();
       setProps(answer.props);
       return show(answer);
     },

@@ -268,9 +268,10 @@ def test_the_port_of_a_stopped_listener_is_free_or_held(context):
         def holders():
             return {one.name: one.port_holder for one in at_ports(context).listeners}
 
-        eventually(lambda: holders()["slow"])  # the table of sockets may be two seconds old
-        assert str(os.getpid()) in holders()["slow"]
-        assert holders()["free"] == ""
+        # The table of sockets may be two seconds old.
+        found = eventually(lambda: (found := holders())["slow"] and found)
+        assert str(os.getpid()) in found["slow"]
+        assert found["free"] == ""
         write(context, replace(stopped, port=port, pid=os.getpid()))
         (one,) = at_ports(context).listeners
         assert one.port_holder == "", "our own socket is being closed"

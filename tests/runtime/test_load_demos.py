@@ -63,7 +63,7 @@ def connects(result):
 
 
 def test_hello_is_answered_on_connections_that_stay(control):
-    # a machine that stands still for the whole second has 100 requests waiting for the first
+    # A machine that stands still for the whole second has 100 requests waiting for the first
     # answer, and without a limit a connection for each
     result = result_of(control, "hello", max_connections=20)
     assert result["statuses"] == {"200": 100}
