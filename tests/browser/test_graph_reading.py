@@ -522,24 +522,6 @@ def test_the_span_has_a_mean_of_rates_and_none_of_percentiles(visit, asked):
     assert re.fullmatch(r"min \d.*, mean [\d.]+ req/s, max \d.*", summary("overview-requests"))
 
 
-def test_the_label_of_a_run_that_has_just_begun_ends_within_the_graph(visit, asked):
-    opened = visit("Overview").wait_drawn("overview-requests")
-    opened.until("() => servescope.graphs.span()[1] - servescope.graphs.span()[0] >= 10")
-    begin = int(opened.page.evaluate("servescope.graphs.span()[0]"))
-    end = begin + 10  # before the runs of other tests
-    control = asked.control
-    run = Event(EventKind.LOAD_RUN, end - 0.001 * (end - begin), "run 9: 500/s on wsgi", float(end))
-    control.events.add(run)
-    control.close()
-    opened.page.locator("#overview-requests").scroll_into_view_if_needed()
-    opened.page.evaluate(SHOW, [begin, end])
-    found = f"id => ({LABELS})(id)"
-    opened.until(f"id => ({found})(id).texts.includes('{run.text}')", "overview-requests")
-    assert opened.page.evaluate(found, "overview-requests")["cut"] == []
-    opened.page.locator("#pause").click()
-    opened.until("document.documentElement.dataset.view === 'live'")
-
-
 @pytest.fixture(scope="module")
 def past(chromium, dashboard, left_pages):
     """The page Host, which shows one span of the past after the other: it has no other view."""
@@ -589,6 +571,17 @@ def test_a_label_makes_room_for_the_next_one(past, asked):
         f"id => ({LABELS})(id).texts.join('; ') === 'process 5 started, asgi started; 2 events'",
         "host-cpu",
     )
+
+
+def test_the_label_of_a_run_that_has_just_begun_ends_within_the_graph(past, asked):
+    begin = int(time.time()) - 1_000 * next(NUMBERS)
+    with closing(asked.control) as control:
+        run = Event(EventKind.LOAD_RUN, begin + 9.99, "run 9: 500/s on wsgi", begin + 10.0)
+        control.events.add(run)
+    past.page.evaluate(SHOW, [begin, begin + 10])
+    found = f"id => ({LABELS})(id)"
+    past.until(f"id => ({found})(id).texts.includes('{run.text}')", "host-cpu")
+    assert past.page.evaluate(found, "host-cpu")["cut"] == []
 
 
 RUN_TEXT = "run 9: 200 req/s on wsgi"
