@@ -40,8 +40,11 @@ class Visit:
         return sum(one.bytes for one in self.fetched)
 
 
-def visit(context, url):
-    """Open the URL in a new tab of a browser context, and wait for its first graph."""
+def visit(context, url, awaited_file=None):
+    """Open the URL in a new tab of a browser context, and wait for its first graph.
+
+    And for a file, by the end of its address: a browser asks for a page's icon when it likes to.
+    """
     page = context.new_page()
     page.add_init_script(NOTE_FIRST_GRAPH)
     session = context.new_cdp_session(page)
@@ -52,11 +55,18 @@ def visit(context, url):
     while (first_graph_ms := page.evaluate("window.firstGraphMs")) is None:
         assert time.monotonic() < deadline, f"no graph in {WITHIN_S} s: {url}"
         page.wait_for_timeout(POLL_MS)
+    while awaited_file and not any(one.bytes for one in _of_file(fetched, awaited_file)):
+        assert time.monotonic() < deadline, f"no {awaited_file} in {WITHIN_S} s: {url}"
+        page.wait_for_timeout(POLL_MS)
     metrics = session.send("Performance.getMetrics")["metrics"]
     (busy_s,) = (one["value"] for one in metrics if one["name"] == "TaskDuration")
     answered = [one for one in fetched.values() if one.status is not None]
     page.close()
     return Visit(first_graph_ms, busy_s * 1000, answered)
+
+
+def _of_file(fetched, file):
+    return [one for one in fetched.values() if one.url.partition("?")[0].endswith(file)]
 
 
 def _follow(session):
