@@ -2,7 +2,8 @@
 
 Frames and ring cursors commit together, so that a kill at any moment neither loses nor repeats a
 record. When the store takes nothing, the cursors stay where they are: the rings hold the
-records until it does, and records that they cannot hold count as lost.
+records until it does, and records that they cannot hold count as lost. Each further try adds up
+anew all that waits, so tries come the more rarely the longer they take (`_REST`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ and not a gap."""
 
 _REPORTED_FROM_S: Final = 3.0
 """Smaller steps are a clock being put right, and cost no more than a gap of that length."""
+
+_REST: Final = 20
+"""After a try that the store refused, the next one comes so many times the CPU time of that one
+later: a disk that stays full costs a twentieth of a core, not all of one."""
+
+_LONGEST_REST_S: Final = 60.0
 
 _RATIO_DIGITS: Final = 4
 """Decimals kept of a ratio: a hundredth of a percent. Finer digits are noise, eight bytes of it."""
@@ -78,7 +85,7 @@ class Collector:
 
     `sources` are asked once a tick. Readings of now go into the newest frame, and what a counter
     grew by into the seconds since the last tick. No method raises when the store takes nothing:
-    `status.store_problem` says so, and the next tick tries again.
+    `status.store_problem` says so, and a later tick tries again.
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class Collector:
         self._growth = Growth()
         self._sampled: dict[str, int] = {}  # the newest second of each ring of samples
         self._cost_s = 0.0
+        self._rests_until_s = 0.0  # monotonic: since the store refused what was tried last
         self.status = CollectorStatus()
 
     def tick(self, now_ns: int, monotonic_s: float) -> None:
@@ -106,6 +114,9 @@ class Collector:
         if self._ticked is not None and self._ticked[0] == boundary:
             return
         self._look_at_the_clock(boundary, monotonic_s)
+        if monotonic_s < self._rests_until_s:
+            self._ticked = (boundary, monotonic_s)
+            return
         now = Moment.of_reading(now_ns, monotonic_s)
         self._collect(boundary - 1, boundary * _NS_PER_S, now)
 
@@ -122,7 +133,7 @@ class Collector:
             self._rings = None
 
     def _collect(self, newest: int, until_ns: int, now: Moment, *, final: bool = False) -> None:
-        began = time.thread_time()
+        tried = began = time.thread_time()
         try:
             rings = self._attach()
             # Before the rings, which take a while when they are full: counters are read as of now.
@@ -149,6 +160,8 @@ class Collector:
             if not self.status.store_problem:
                 logger.warning("the store takes nothing, the rings keep it: %s", error)
             self.status = replace(self.status, store_problem=str(error))
+            rest_s = _REST * (time.thread_time() - tried)
+            self._rests_until_s = now.monotonic_s + min(rest_s, _LONGEST_REST_S)
             return
         finally:
             self._ticked = (until_ns // _NS_PER_S, now.monotonic_s)

@@ -1,6 +1,7 @@
 """The collector: what was recorded is counted once, in its second, whatever happens meanwhile."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -247,6 +248,30 @@ def test_a_store_that_is_full_loses_nothing_the_ring_holds(store, recorder, coll
     assert collect(4).store_problem == ""
     assert seconds(store, end=4) == [5.0, 6.0, 7.0, 0.0]
     assert collect.collector.status.records == 18
+
+
+def test_a_store_that_stays_full_is_tried_the_more_rarely_the_longer_a_try_takes(
+    store, recorder, collect, monkeypatch
+):
+    tries = []
+
+    def full(batch):
+        tries.append(max(frame.ts for frame in batch.frames) - BASE)
+        worked_until = time.thread_time() + 0.25
+        while time.thread_time() < worked_until:
+            pass
+        raise StoreFullError("no room left")
+
+    collect(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", full)
+        for second in range(1, 13):
+            serve(recorder, second)
+            assert collect(second + 1).store_problem == "no room left"
+    assert tries[0] == 1
+    assert 1 < len(tries) <= 3, "once in five seconds or more"
+    assert collect(80).store_problem == ""
+    assert sum(total(store).values()) == 12.0
 
 
 def test_flushing_takes_the_current_second_too(store, recorder, collect):
