@@ -56,9 +56,15 @@ class ThreadHandler:
         self._run_on_thread(self, act)
 
     def take_back(self) -> None:
-        """The thread has done its part; from here on the connection is the loop's."""
+        """The thread has done its part; from here on the connection is the loop's.
+
+        One that was cut off meanwhile is closed, be it that the thread had not begun.
+        """
         self.connection.enter(Phase.WRITING, self)
-        self.connection.carry_out(self._next_need())
+        if self.connection.was_cut_off:
+            self.connection.close()
+        else:
+            self.connection.carry_out(self._next_need())
 
     def abandon(self) -> None:
         """The loop ended before it could take the connection back: close it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import socket
@@ -116,3 +117,27 @@ def test_a_stop_closes_what_waits_for_a_thread_and_a_thread_what_it_had(bench, m
         assert read_all(first) == b""
     assert not apps_for_listeners.entered.acquire(blocking=False)
     assert (bench.records(2)["flags"] & RequestFlag.ABORTED == RequestFlag.ABORTED).all()
+
+
+def test_what_a_stop_cut_off_before_a_thread_had_it_is_broken_off_while_the_loop_still_runs(
+    bench, wait_until, monkeypatch
+):
+    async def drain(model, original=AsyncioLoop._drain):
+        await original(model)
+        apps_for_listeners.leave.set()
+        while model._connections:  # the loop takes both back; `stop` bounds it
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(AsyncioLoop, "_drain", drain)
+    listener = bench.start(model=ConcurrencyModel.ASYNCIO, threads=1)
+    with connect(listener) as first, connect(listener) as second:
+        first.sendall(asking(b"/wait", GET))
+        assert apps_for_listeners.entered.acquire(timeout=10)
+        second.sendall(asking(b"/wait", GET))
+        wait_until(lambda: gauge(listener, catalog.QUEUED_REQUESTS) == 1, "the second to wait")
+        listener.stop(0.1)
+        assert [read_all(sock) for sock in (first, second)] == [b"", b""]
+    records = bench.records(2)
+    wanted = RequestFlag.ABORTED | RequestFlag.CUT_OFF
+    assert (records["flags"] & wanted == wanted).all()
+    assert not records["status"].any()
