@@ -13,8 +13,12 @@ from tests.chapters.test_chapters import IDS, SETTINGS
 from tests.waiting import eventually
 
 SECONDS = 90
-ATTEMPTS = 3
-"""Theory knows of no other work on the machine; whatever that slows is measured again."""
+ATTEMPTS = 5
+"""Theory knows of no other work on the machine; whatever that slows is measured again.
+
+The 99th percentile of one user's 220 requests is the third slowest: two that the machine slows are
+enough.
+"""
 
 
 AMPLIFIED = ("queues-and-load-curve", "queues-and-load-count")
