@@ -122,13 +122,20 @@ def test_a_stop_closes_what_waits_for_a_thread_and_a_thread_what_it_had(bench, m
 def test_what_a_stop_cut_off_before_a_thread_had_it_is_broken_off_while_the_loop_still_runs(
     bench, wait_until, monkeypatch
 ):
+    is_empty = asyncio.Event()
+
     async def drain(model, original=AsyncioLoop._drain):
         await original(model)
         apps_for_listeners.leave.set()
-        while model._connections:  # the loop takes both back; `stop` bounds it
-            await asyncio.sleep(0.01)
+        await is_empty.wait()  # the loop takes both back; `stop` bounds it
+
+    def forget(model, connection, original=AsyncioLoop.forget):
+        original(model, connection)
+        if not model._connections:
+            is_empty.set()
 
     monkeypatch.setattr(AsyncioLoop, "_drain", drain)
+    monkeypatch.setattr(AsyncioLoop, "forget", forget)
     listener = bench.start(model=ConcurrencyModel.ASYNCIO, threads=1)
     with connect(listener) as first, connect(listener) as second:
         first.sendall(asking(b"/wait", GET))
