@@ -114,9 +114,6 @@ class Collector:
         if self._ticked is not None and self._ticked[0] == boundary:
             return
         self._look_at_the_clock(boundary, monotonic_s)
-        if monotonic_s < self._rests_until_s:
-            self._ticked = (boundary, monotonic_s)
-            return
         now = Moment.of_reading(now_ns, monotonic_s)
         self._collect(boundary - 1, boundary * _NS_PER_S, now)
 
@@ -138,6 +135,8 @@ class Collector:
             rings = self._attach()
             # Before the rings, which take a while when they are full: counters are read as of now.
             gauges = {} if final else self._sample()
+            if not final and now.monotonic_s < self._rests_until_s:
+                return
             rings.discover()
             drained = self._drain(rings, newest, until_ns, now.monotonic_s)
             seconds = drained.seconds

@@ -253,7 +253,8 @@ def test_a_store_that_is_full_loses_nothing_the_ring_holds(store, recorder, coll
 def test_a_store_that_stays_full_is_tried_the_more_rarely_the_longer_a_try_takes(
     store, recorder, collect, monkeypatch
 ):
-    tries = []
+    asked, tries = [], []
+    collect.start(lambda: asked.append(1) or [])
 
     def full(batch):
         tries.append(max(frame.ts for frame in batch.frames) - BASE)
@@ -272,6 +273,7 @@ def test_a_store_that_stays_full_is_tried_the_more_rarely_the_longer_a_try_takes
     assert 1 < len(tries) <= 3, "once in five seconds or more"
     assert collect(80).store_problem == ""
     assert sum(total(store).values()) == 12.0
+    assert len(asked) == 14, "a source is asked at each tick: what it says is of one second"
 
 
 def test_flushing_takes_the_current_second_too(store, recorder, collect):
