@@ -52,11 +52,11 @@ def visit(context, url, awaited_file=None):
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.goto(url, timeout=WITHIN_S * 1000)
     deadline = time.monotonic() + WITHIN_S
-    while (first_graph_ms := page.evaluate("window.firstGraphMs")) is None:
-        assert time.monotonic() < deadline, f"no graph in {WITHIN_S} s: {url}"
-        page.wait_for_timeout(POLL_MS)
-    while awaited_file and not any(one.bytes for one in _of_file(fetched, awaited_file)):
-        assert time.monotonic() < deadline, f"no {awaited_file} in {WITHIN_S} s: {url}"
+    while (first_graph_ms := page.evaluate("window.firstGraphMs")) is None or not _has_come(
+        awaited_file, fetched
+    ):
+        missing = "graph" if first_graph_ms is None else awaited_file
+        assert time.monotonic() < deadline, f"no {missing} in {WITHIN_S} s: {url}"
         page.wait_for_timeout(POLL_MS)
     metrics = session.send("Performance.getMetrics")["metrics"]
     (busy_s,) = (one["value"] for one in metrics if one["name"] == "TaskDuration")
@@ -65,8 +65,9 @@ def visit(context, url, awaited_file=None):
     return Visit(first_graph_ms, busy_s * 1000, answered)
 
 
-def _of_file(fetched, file):
-    return [one for one in fetched.values() if one.url.partition("?")[0].endswith(file)]
+def _has_come(file, fetched):
+    files = (one.url.partition("?")[0] for one in fetched.values() if one.bytes)
+    return file is None or any(path.endswith(file) for path in files)
 
 
 def _follow(session):

@@ -7,7 +7,7 @@ import http.client
 import os
 import socket
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -102,14 +102,21 @@ def test_a_deadline_closes_nothing_that_a_thread_sends_from(
     assert not bench.records(1)["flags"] & RequestFlag.ABORTED
 
 
-@pytest.mark.parametrize("model", [ConcurrencyModel.ASYNCIO, ConcurrencyModel.THREAD_POOL])
-def test_a_stop_closes_what_waits_for_a_thread_and_a_thread_what_it_had(bench, model, wait_until):
-    listener = bench.start(model=model, threads=1)
+@contextmanager
+def one_behind_another(listener, wait_until):
+    """Clients of a listener of one thread: the app has the first, the second waits for it."""
     with connect(listener) as first, connect(listener) as second:
         first.sendall(asking(b"/wait", GET))
         assert apps_for_listeners.entered.acquire(timeout=10)
         second.sendall(asking(b"/wait", GET))
         wait_until(lambda: gauge(listener, catalog.QUEUED_REQUESTS) == 1, "the second to wait")
+        yield first, second
+
+
+@pytest.mark.parametrize("model", [ConcurrencyModel.ASYNCIO, ConcurrencyModel.THREAD_POOL])
+def test_a_stop_closes_what_waits_for_a_thread_and_a_thread_what_it_had(bench, model, wait_until):
+    listener = bench.start(model=model, threads=1)
+    with one_behind_another(listener, wait_until) as (first, second):
         listener.stop(0.1)
         assert read_all(second) == b""
         apps_for_listeners.leave.set()
@@ -137,11 +144,7 @@ def test_what_a_stop_cut_off_before_a_thread_had_it_is_broken_off_while_the_loop
     monkeypatch.setattr(AsyncioLoop, "_drain", drain)
     monkeypatch.setattr(AsyncioLoop, "forget", forget)
     listener = bench.start(model=ConcurrencyModel.ASYNCIO, threads=1)
-    with connect(listener) as first, connect(listener) as second:
-        first.sendall(asking(b"/wait", GET))
-        assert apps_for_listeners.entered.acquire(timeout=10)
-        second.sendall(asking(b"/wait", GET))
-        wait_until(lambda: gauge(listener, catalog.QUEUED_REQUESTS) == 1, "the second to wait")
+    with one_behind_another(listener, wait_until) as (first, second):
         listener.stop(0.1)
         assert [read_all(sock) for sock in (first, second)] == [b"", b""]
     records = bench.records(2)
