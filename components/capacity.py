@@ -179,7 +179,13 @@ def search_view(searched: SearchedCapacity | None) -> html.Div:
     if not searched.steps:
         return html.Div([heading, *said])
     return html.Div(
-        [heading, *said, *_graphs(searched.plan, search, models), _table(searched.plan, search)]
+        [
+            heading,
+            *said,
+            *_graphs(searched.plan, search, models),
+            *_under_way(search),
+            _table(searched.plan, search),
+        ]
     )
 
 
@@ -275,6 +281,26 @@ def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
         style={"maxHeight": 320, "overflowY": "auto"},
         **attributes(aria_label="Steps of the search, the last first"),
     )
+
+
+def _under_way(search: CapacitySearch) -> list[html.P]:
+    """What the two figures of a step's requests under way are, by its last step that has both."""
+    counted = [
+        (number, step)
+        for number, step in enumerate(search.steps, 1)
+        if step.sent and step.in_flight is not None
+    ]
+    if not counted:
+        return []
+    number, step = counted[-1]
+    text = (
+        "Under way are the requests that were sent and not yet answered, in the mean. The "
+        "generator counts them. Little's law computes them from other figures: requests a second "
+        f"up to the last answer × their mean latency (step {number}: "
+        f"{units.text(step.arrival_rate, '{request}/s')} × {units.text(step.mean_latency_s, 's')} "
+        f"= {units.number(step.concurrency)}). A step where the two are far apart is not used."
+    )
+    return [html.P(text, className="dimmed")]
 
 
 def _row(number: int, step: StepResult, plan: CapacityPlan, search: CapacitySearch) -> html.Tr:

@@ -92,9 +92,14 @@ class StepResult:
         return self.answered_in_schedule / max(self.seconds - self.shortest_latency_s, 1e-9)
 
     @property
+    def arrival_rate(self) -> float:
+        """Requests per second up to the last end: below `rate` where that comes late."""
+        return self.sent / max(self.elapsed_s, 1e-9)
+
+    @property
     def concurrency(self) -> float:
         """Mean number of requests in the system by Little's law: arrival rate x mean latency."""
-        return self.sent / max(self.elapsed_s, 1e-9) * self.mean_latency_s
+        return self.arrival_rate * self.mean_latency_s
 
     @property
     def agrees_with_littles_law(self) -> bool | None:

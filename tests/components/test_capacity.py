@@ -52,10 +52,22 @@ def step(**changes):
     ],
 )
 def test_a_step_says_how_it_was_judged_as_the_result_does(changes, said):
-    steps = (step(**changes).to_json(),)
+    assert shown(step(**changes))[-1] == said
+
+
+def test_the_last_step_with_a_count_is_the_example_of_littles_law():
+    uncounted = step(in_flight=None)
+    example = "(step 2: 50 req/s × 10 ms = 0.5)"  # 400 requests in 8 s
+    told = shown(uncounted, step(in_flight=0.49, elapsed_s=8.0), uncounted, step(sent=0))
+    assert any(example in text for text in told)
+    assert told.count("0.49 counted, 0.5 by Little's law") == 1
+    assert not any("Under way are" in text for text in shown(uncounted))
+
+
+def shown(*steps):
     plan = CapacityPlan("wsgi", "/", 0.1, 0.01, 2_000)
-    searched = SearchedCapacity(1, plan, RunState.DONE, 0.0, 0.0, 60.0, steps)
-    assert texts(search_view(searched))[-1] == said
+    measured = tuple(one.to_json() for one in steps)
+    return texts(search_view(SearchedCapacity(1, plan, RunState.DONE, 0.0, 0.0, 60.0, measured)))
 
 
 @pytest.mark.parametrize(("p99_s", "shown"), [(4.9, "4.9 s"), (5.0, "≥ 5 s")])
