@@ -1,15 +1,17 @@
 """TCP sockets by sock_diag(7) over netlink(7): no privilege needed, binary, filtered in the kernel.
 
-A request is a `nlmsghdr` and an `inet_diag_req_v2` with a bit mask of states, and optionally a
-filter program; the answer is a dump of `inet_diag_msg`s ended by NLMSG_DONE. The program
-(linux/inet_diag.h, INET_DIAG_REQ_BYTECODE) lets only our local ports pass, so that the
-connections of others are neither copied nor parsed. Read every second: psutil's `net_connections`
-takes over 30 times the CPU with 100 connections (`benchmarks/sampling.py`), and tells no queues.
+A request is a `nlmsghdr` and an `inet_diag_req` with a bit mask of states, and optionally a filter
+program; the answer is a dump of `inet_diag_msg`s ended by NLMSG_DONE. It is TCPDIAG_GETSOCK
+(linux/inet_diag.h), which tells of IPv4 and IPv6 at once: SOCK_DIAG_BY_FAMILY takes a dump for
+each, and to look for connections each walks over all of the kernel's hash table, 262,144 buckets
+on a host of 24 GiB. The program (INET_DIAG_REQ_BYTECODE) lets only our local ports pass, so that
+the connections of others are neither copied nor parsed. Read every second: psutil's
+`net_connections` takes over 30 times the CPU with 100 connections (`benchmarks/sampling.py`), and
+tells no queues.
 """
 
 from __future__ import annotations
 
-import errno
 import functools
 import itertools
 import logging
@@ -36,19 +38,20 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 
 NETLINK_SOCK_DIAG: Final = 4  # linux/netlink.h
-_SOCK_DIAG_BY_FAMILY: Final = 20  # linux/sock_diag.h
+_TCPDIAG_GETSOCK: Final = 18  # linux/inet_diag.h
 _NLM_F_REQUEST_DUMP: Final = 0x301
 _NLMSG_ERROR: Final = 2
 _NLMSG_DONE: Final = 3
 
 _HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
-_REQUEST: Final = struct.Struct("=BBBBI48s")  # family, protocol, extensions, pad, states, sockid
+_REQUEST: Final = struct.Struct("=B3x48sI4x")  # family, sockid, states: an inet_diag_req
 _ATTRIBUTE: Final = struct.Struct("=HH")  # nlattr: length, type
 _BYTECODE_ATTRIBUTE: Final = 1
 _ERRNO: Final = struct.Struct("=i")
 
 # Offsets from the nlmsghdr into the inet_diag_msg behind it.
 _REPLY_HEAD: Final = struct.Struct("=IH2xI5xB2xH")  # length, type, sequence; state, port (swapped)
+_FAMILY_OFFSET: Final = _HEADER.size
 _ADDRESS_OFFSET: Final = _HEADER.size + 8
 _FIGURES: Final = struct.Struct("=IIII")  # rqueue, wqueue, uid, inode
 _FIGURES_OFFSET: Final = _HEADER.size + 56
@@ -83,15 +86,12 @@ class InetDiag:
         """Every listening socket, of all users."""
         found = []
         with self._lock:
-            for family in (socket.AF_INET, socket.AF_INET6):
-                for offset, _, port in self._dump(family, [TcpState.LISTEN]):
-                    depth, backlog, uid, inode = _FIGURES.unpack_from(
-                        self._buffer, offset + _FIGURES_OFFSET
-                    )
-                    address = self._address(family, offset)
-                    found.append(
-                        ListeningSocket(address, socket.ntohs(port), depth, backlog, inode, uid)
-                    )
+            for offset, _, port in self._dump([TcpState.LISTEN]):
+                depth, backlog, uid, inode = self._figures(offset)
+                address = self._address(offset)
+                found.append(
+                    ListeningSocket(address, socket.ntohs(port), depth, backlog, inode, uid)
+                )
         return found
 
     def connection_counts(self, ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
@@ -102,10 +102,9 @@ class InetDiag:
         with self._lock:
             for start in range(0, len(wanted), MAX_FILTERED_PORTS):
                 program = sport_filter(wanted[start : start + MAX_FILTERED_PORTS])
-                for family in (socket.AF_INET, socket.AF_INET6):
-                    for _, state, port in self._dump(family, SERVER_SIDE_STATES, program):
-                        key = port, state
-                        counts[key] = counts.get(key, 0) + 1
+                for _, state, port in self._dump(SERVER_SIDE_STATES, program):
+                    key = port, state
+                    counts[key] = counts.get(key, 0) + 1
         # The kernel reports port 0 for a connection that is reset while it writes the report.
         return {
             (port, TcpState(state)): count
@@ -117,11 +116,9 @@ class InetDiag:
         """Every socket that holds this local port."""
         found = []
         with self._lock:
-            for family in (socket.AF_INET, socket.AF_INET6):
-                for offset, state, _ in self._dump(family, TcpState, sport_filter([port])):
-                    _, _, uid, inode = _FIGURES.unpack_from(self._buffer, offset + _FIGURES_OFFSET)
-                    address = self._address(family, offset)
-                    found.append(BoundSocket(address, port, TcpState(state), inode, uid))
+            for offset, state, _ in self._dump(TcpState, sport_filter([port])):
+                _, _, uid, inode = self._figures(offset)
+                found.append(BoundSocket(self._address(offset), port, TcpState(state), inode, uid))
         return found
 
     def _open(self) -> socket.socket:
@@ -133,7 +130,7 @@ class InetDiag:
         return opened
 
     def _dump(
-        self, family: int, states: Iterable[TcpState], program: bytes = b""
+        self, states: Iterable[TcpState], program: bytes = b""
     ) -> Iterator[tuple[int, int, int]]:
         """Yield where each message begins in the buffer, its state, its port in network order.
 
@@ -141,22 +138,22 @@ class InetDiag:
         """
         sequence = next(self._sequence) & 0xFFFFFFFF
         mask = sum(1 << state for state in states)
-        body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, mask, bytes(48))
+        body = _REQUEST.pack(socket.AF_INET, bytes(48), mask)  # a dump heeds no family
         if program:
             body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(program), _BYTECODE_ATTRIBUTE) + program
         length = _HEADER.size + len(body)
-        header = _HEADER.pack(length, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST_DUMP, sequence, 0)
+        header = _HEADER.pack(length, _TCPDIAG_GETSOCK, _NLM_F_REQUEST_DUMP, sequence, 0)
         whole = False
         try:
             self._socket.send(header + body)
-            yield from self._replies(family, sequence)
+            yield from self._replies(sequence)
             whole = True
         finally:
             if not whole:  # the kernel starts no dump on a socket with another half read
                 self._socket.close()
                 self._socket = self._open()
 
-    def _replies(self, family: int, sequence: int) -> Iterator[tuple[int, int, int]]:
+    def _replies(self, sequence: int) -> Iterator[tuple[int, int, int]]:
         unpack, buffer = _REPLY_HEAD.unpack_from, self._buffer
         while True:
             size = self._socket.recv_into(buffer)
@@ -165,19 +162,23 @@ class InetDiag:
                 length, kind, answered, state, port = unpack(buffer, offset)
                 if answered == sequence:
                     if kind in {_NLMSG_DONE, _NLMSG_ERROR}:
-                        self._check_end(family, offset)
+                        self._check_end(offset)
                         return
                     yield offset, state, port
                 offset += (length + 3) & ~3
 
-    def _check_end(self, family: int, offset: int) -> None:
+    def _check_end(self, offset: int) -> None:
         """Both ends of a dump carry 0 or a negative errno."""
         (code,) = _ERRNO.unpack_from(self._buffer, offset + _HEADER.size)
-        if code >= 0 or (code == -errno.ENOENT and family == socket.AF_INET6):
-            return  # a kernel without IPv6 has no handler for it
-        raise OSError(-code, os.strerror(-code))
+        if code < 0:
+            raise OSError(-code, os.strerror(-code))
 
-    def _address(self, family: int, offset: int) -> str:
+    def _figures(self, offset: int) -> tuple[int, int, int, int]:
+        """Of the message that begins there: rqueue, wqueue, uid, inode."""
+        return _FIGURES.unpack_from(self._buffer, offset + _FIGURES_OFFSET)
+
+    def _address(self, offset: int) -> str:
+        family = self._buffer[offset + _FAMILY_OFFSET]
         start = offset + _ADDRESS_OFFSET
         length = 4 if family == socket.AF_INET else 16
         return socket.inet_ntop(family, bytes(self._buffer[start : start + length]))
