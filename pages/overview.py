@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from servescope.findings import Evidence, Finding
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
+    from servescope.records.listeners import ListenerStatus
 
 register_page(
     __name__, path="/", name="Overview", title="Overview · Servescope", order=0, icon="overview"
@@ -187,9 +188,7 @@ PATH: Final = PathPicture("overview")
 def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) -> Props:
     """The cards and the verdict, all from the evidence of the span; the listeners as they are."""
     evidence = gathering.moment(context, span)
-    listeners = [one for one in context.process.listeners() if not one.is_temporary]
-    is_busy = is_load_active(context)
-    runs = any(one.state is ListenerState.RUNNING for one in listeners)
+    listeners = _lasting(context)
     hosts = fleet.table(context, span)
     found = findings(evidence)
     return (
@@ -200,17 +199,31 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-fleet": {"children": fleet_table(hosts)},
             "overview-verdict": {"children": verdict(found, "/", moment=moment_query(evidence))},
             "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
-            "overview-start": {
-                "display": "none" if is_busy else "block",
-                "disabled": bool(why_not()) or not runs,
-            },
-            "overview-start-hint": {"style": HIDDEN if runs or is_busy or why_not() else INLINE},
-            "first-visit-idle": {"style": INLINE if runs and not is_busy else HIDDEN},
-            "first-visit-none": {"style": HIDDEN if runs or is_busy else INLINE},
-            "first-visit-busy": {"style": INLINE if is_busy else HIDDEN},
         }
-        | load_demos.props("overview", listeners, is_busy=is_busy)
+        | _to_try(context)
+        | load_demos.props("overview", listeners, is_busy=is_load_active(context))
     )
+
+
+def _lasting(context: QueryContext) -> list[ListenerStatus]:
+    """The listeners but a comparison's."""
+    return [one for one in context.process.listeners() if not one.is_temporary]
+
+
+def _to_try(context: QueryContext) -> Props:
+    """What can be tried now, and what is said of it: from the page's first moment on."""
+    is_busy = is_load_active(context)
+    runs = any(one.state is ListenerState.RUNNING for one in _lasting(context))
+    return {
+        "overview-start": {
+            "display": "none" if is_busy else "block",
+            "disabled": bool(why_not()) or not runs,
+        },
+        "overview-start-hint": {"style": HIDDEN if runs or is_busy or why_not() else INLINE},
+        "first-visit-idle": {"style": INLINE if runs and not is_busy else HIDDEN},
+        "first-visit-none": {"style": HIDDEN if runs or is_busy else INLINE},
+        "first-visit-busy": {"style": INLINE if is_busy else HIDDEN},
+    }
 
 
 def _cards(evidence: Evidence, found: Sequence[Finding]) -> Props:
@@ -415,7 +428,7 @@ def start_demo_load(_clicks: int) -> forms.Answer:
     return load_run.start(replace(default, listener=listener))
 
 
-def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
+def first_visit(to_try: Props, *, may_act: bool, can_open: bool) -> html.Div:
     """Until it is dismissed, see `assets/first_visit.js`: what this is, and what to try first.
 
     Only what this visitor can do is proposed: while load is under way nobody can start another, and
@@ -432,13 +445,18 @@ def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
                     html.Span(
                         linked(f"Try first: {', or '.join(ways or [WATCH])}."),
                         id="first-visit-idle",
+                        **to_try["first-visit-idle"],
                     ),
                     html.Span(
                         linked(without_listener),
                         id="first-visit-none",
-                        style=HIDDEN,
+                        **to_try["first-visit-none"],
                     ),
-                    html.Span(f"Try first: {WATCH_LOAD}.", id="first-visit-busy", style=HIDDEN),
+                    html.Span(
+                        f"Try first: {WATCH_LOAD}.",
+                        id="first-visit-busy",
+                        **to_try["first-visit-busy"],
+                    ),
                 ]
             ),
             dmc.Button("Got it", id="first-visit-over", variant="default", size="sm"),
@@ -449,17 +467,23 @@ def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
 
 def layout(listener: object = "", **_query: object) -> html.Div:
     """The page, its path of that listener; the view in the query is the time bar's."""
-    reason, visitor = why_not(), access.visitor()
-    can_open = any(reach(one, visitor).href for one in access.context().process.listeners())
+    reason, visitor, context = why_not(), access.visitor(), access.context()
+    can_open = any(reach(one, visitor).href for one in context.process.listeners())
+    to_try = _to_try(context)
     start = action_bar(
         forms.answer_place("overview-answer", reason),
-        html.Span(linked(START_HINT), id="overview-start-hint", className="dimmed", style=HIDDEN),
-        dmc.Button("Start demo load", id="overview-start", disabled=bool(reason)),
+        html.Span(
+            linked(START_HINT),
+            id="overview-start-hint",
+            className="dimmed",
+            **to_try["overview-start-hint"],
+        ),
+        dmc.Button("Start demo load", id="overview-start", **to_try["overview-start"]),
     )
     return panels.page_frame(
         PAGE,
         "Overview",
-        first_visit(may_act=not reason, can_open=can_open),
+        first_visit(to_try, may_act=not reason, can_open=can_open),
         panels.judgement("overview-verdict"),
         dmc.SimpleGrid(
             cols=panels.CARD_COLUMNS,

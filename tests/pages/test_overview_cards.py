@@ -15,6 +15,7 @@ from servescope.findings.evidence import (
     TotalsEvidence,
 )
 from servescope.records.listeners import ListenerState
+from tests.listener_statuses import POOL
 from tests.page_files import live_pages
 
 
@@ -203,3 +204,18 @@ def test_while_no_listener_runs_the_cards_say_so_in_place_of_what_was_not_measur
     just_before = Evidence(5, DashboardEvidence(0.4), [stopped], totals=TotalsEvidence(40, 0, 0))
     props = cards(just_before, findings(just_before))
     assert "mean" in props["requests-note"]["children"]
+
+
+@pytest.mark.parametrize("listeners", [[POOL], []], ids=["one runs", "none runs"])
+def test_before_its_first_answer_the_page_proposes_what_can_be_done(app, monkeypatch, listeners):
+    live_pages()
+    page = sys.modules["pages.overview"]
+    monkeypatch.setattr(page, "_lasting", lambda _context: listeners)
+    with app.server.test_request_context("/", environ_base={"REMOTE_ADDR": "127.0.0.1"}):
+        parts = {getattr(part, "id", ""): part for part in page.layout()._traverse()}
+    assert parts["overview-start"].disabled is not bool(listeners)
+    shown = {name for name, part in parts.items() if getattr(part, "style", None) == page.INLINE}
+    hints = {"first-visit-none", "overview-start-hint"}
+    assert shown & {"first-visit-idle", "first-visit-busy", *hints} == (
+        {"first-visit-idle"} if listeners else hints
+    )
