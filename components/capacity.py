@@ -293,12 +293,15 @@ def _under_way(search: CapacitySearch) -> list[html.P]:
     if not counted:
         return []
     number, step = counted[-1]
+    product = " \N{MULTIPLICATION SIGN} ".join(
+        [units.text(step.arrival_rate, "{request}/s"), units.text(step.mean_latency_s, "s")]
+    )
     text = (
         "Under way are the requests that were sent and not yet answered, in the mean. The "
         "generator counts them. Little's law computes them from other figures: requests a second "
-        f"up to the last answer × their mean latency (step {number}: "
-        f"{units.text(step.arrival_rate, '{request}/s')} × {units.text(step.mean_latency_s, 's')} "
-        f"= {units.number(step.concurrency)}). A step where the two are far apart is not used."
+        f"up to the last answer \N{MULTIPLICATION SIGN} their mean latency (step {number}: "
+        f"{product} = {units.number(step.concurrency)}). A step where the two are far apart is "
+        "not used."
     )
     return [html.P(text, className="dimmed")]
 

@@ -57,7 +57,7 @@ def test_a_step_says_how_it_was_judged_as_the_result_does(changes, said):
 
 def test_the_last_step_with_a_count_is_the_example_of_littles_law():
     uncounted = step(in_flight=None)
-    example = "(step 2: 50 req/s × 10 ms = 0.5)"  # 400 requests in 8 s
+    example = "(step 2: 50 req/s \N{MULTIPLICATION SIGN} 10 ms = 0.5)"  # 400 requests in 8 s
     told = shown(uncounted, step(in_flight=0.49, elapsed_s=8.0), uncounted, step(sent=0))
     assert any(example in text for text in told)
     assert told.count("0.49 counted, 0.5 by Little's law") == 1
