@@ -297,7 +297,7 @@ def _under_way(search: CapacitySearch) -> list[html.P]:
         [units.text(step.arrival_rate, "{request}/s"), units.text(step.mean_latency_s, "s")]
     )
     text = (
-        "Under way are the requests that were sent and not yet answered, in the mean. The "
+        "Under way are the requests that were sent and not yet answered, on average. The "
         "generator counts them. Little's law computes them from other figures: requests a second "
         f"up to the last answer \N{MULTIPLICATION SIGN} their mean latency (step {number}: "
         f"{product} = {units.number(step.concurrency)}). A step where the two are far apart is "
