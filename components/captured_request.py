@@ -18,6 +18,7 @@ from servescope.formats.curl import curl
 from servescope.queries.request_words import is_other_method
 from servescope.recording.secret_names import MASK
 from servescope.records.listeners import UNIX, ListenerState
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,14 +103,23 @@ def _panel_heading() -> html.Div:
 
 
 def _masks(document: Document) -> str:
-    masks = str(document).count(MASK)
-    masked = (
-        f"{masks} places hold {MASK} instead of a secret; the secret was not written."
-        if masks
-        else "No secret was found in it."
+    """In how many places a secret was masked, bodies among them, and what was left out."""
+    masks = str(document).count(MASK) + sum(
+        base64.b64decode(document[message]["body"].get("kept") or "").count(MASK.encode())
+        for message in ("request", "response")
     )
+    told = "No secret was found in it."
+    if masks:
+        hold = "holds" if masks == 1 else "hold"
+        told = (
+            f"{counted(masks, 'place')} {hold} {MASK} instead of a secret; the secret was not "
+            "written."
+        )
     omitted = document["omitted"]
-    return masked + (f" {omitted} further steps and messages were left out." if omitted else "")
+    if omitted:
+        further = counted(omitted, "further step or message", "further steps and messages")
+        told += f" {further} {'was' if omitted == 1 else 'were'} left out."
+    return told
 
 
 def steps(document: Document) -> html.Div:

@@ -61,6 +61,17 @@ def test_steps_bytes_environ_and_curl_are_shown():
     assert "2 places hold [masked]" in shown
 
 
+def test_a_secret_in_a_body_is_counted_and_one_place_holds_it():
+    plain = {"head": "POST / HTTP/1.1\r\n\r\n", "body": body(b"name=a&password=[masked]")}
+    shown = said(captured_request.captured(document(request=plain, target="/", omitted=1), WSGI))
+    assert "1 place holds [masked] instead of a secret" in shown
+    assert "1 further step or message was left out." in shown
+    plain["body"] = body(b"", size=9, is_kept=False)
+    assert "No secret was found" in said(
+        captured_request.captured(document(request=plain, target="/"), WSGI)
+    )
+
+
 def test_the_command_sends_the_content_without_its_chunks():
     command = captured_request.command_of(document(), WSGI)
     assert command.endswith("--data-raw hello 'http://127.0.0.1:5555/a?token=[masked]'")
