@@ -19,14 +19,20 @@ _ACCESS: Final = frozenset({"deny", "allow"})
 """Changes that the running server takes over, without a new generation."""
 
 
-def changed(before: ListenerStatus, after: ListenerStatus | None) -> tuple[str, bool]:
-    """The outcome of Apply, and whether it is applied, or nothing was to be."""
+def changed(
+    before: ListenerStatus, after: ListenerStatus | None, *, is_asked: bool
+) -> tuple[str, bool]:
+    """The outcome of Apply, and whether it is applied, or nothing was to be.
+
+    `is_asked`: the form asked for something else than what was asked for before. What is refused a
+    second time has the message of the first.
+    """
     if after is None:
         return _pending(before.name), False
     parts = differences(before, after)
     if parts:
         return f"Applied: {_list(parts)}{_from_now_on(parts, after)}.", True
-    if after.message and after.message != before.message:
+    if after.message and (is_asked or after.message != before.message):
         return _with_full_stop(f"Nothing was applied: {after.message}"), False
     return f"Nothing to apply: the form says how {before.name} is.", True
 

@@ -183,7 +183,9 @@ def apply(_clicks: object, _uses: object, free: object, name: object, *values: o
         offered = [{"port": port}, f"Use {port}", "block"] if port else [None, no_update, "none"]
         return [*forms.refused(said), *beside, *offered, no_update, ""]
     after = board.listener_outcome(name, change)
-    said, is_applied = listener_outcomes.changed(before, after)
+    said, is_applied = listener_outcomes.changed(
+        before, after, is_asked=change.before != change.after
+    )
     answer = forms.done(said) if is_applied else forms.refused(said)
     no_errors = ["" for _ in server_form.FIELDS]
     settled = server_form.settled(after) if is_applied and after else no_update
@@ -282,7 +284,7 @@ def compare(_clicks: int, *values: object) -> tuple[str, str, object]:
     prevent_initial_call=True,
 )
 def stop_comparing(_clicks: int) -> forms.Answer:
-    """Stop the comparison under way."""
+    """Stop the load under way, whichever it is."""
     return stop_active_run()
 
 
@@ -306,8 +308,9 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
         "Servers",
         panels.panel(
             "Listeners",
-            "Everything hosted here: the listeners of the settings, and those of "
-            "`python -m servescope serve` on the same data folder.",
+            "Everything hosted here: the listeners of the settings, those added below, those of "
+            "`python -m servescope serve` on the same data folder, and for a while those of a "
+            "comparison or an experiment.",
             html.Div(
                 server_form.server_cards(listeners, access.visitor()),
                 id="server-cards",

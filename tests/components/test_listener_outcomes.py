@@ -68,15 +68,20 @@ def after(**changes):
     ],
 )
 def test_an_apply_names_what_is_different_now(status, told):
-    assert outcomes.changed(BEFORE, status) == (told, True)
+    assert outcomes.changed(BEFORE, status, is_asked=True) == (told, True)
 
 
 def test_an_apply_that_was_refused_gives_the_reason():
     refused = after(message="cannot import shop: OSError: no database; still as before")
-    assert outcomes.changed(BEFORE, refused) == (
+    told = (
         "Nothing was applied: cannot import shop: OSError: no database; still as before.",
         False,
     )
+    assert outcomes.changed(BEFORE, refused, is_asked=True) == told
+    again = outcomes.changed(refused, refused, is_asked=True)
+    assert again == told, "the status has the message of the first time"
+    nothing = outcomes.changed(refused, refused, is_asked=False)
+    assert nothing == ("Nothing to apply: the form says how wsgi is.", True)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,7 @@ def test_the_button_of_a_card_is_answered_with_what_came_of_it(told, expected):
 @pytest.mark.parametrize(
     "told",
     [
-        outcomes.changed(BEFORE, None),
+        outcomes.changed(BEFORE, None, is_asked=True),
         outcomes.reset(BEFORE, None),
         outcomes.started("wsgi", None),
         outcomes.stopped(BEFORE, None),
