@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components import status
+from components import load_run, status
 from components.findings import severity_class, verdict
 from components.help import attributes
 from components.listeners import short_app
@@ -83,7 +83,7 @@ def options(
     return [
         {
             "value": str(one.id),
-            "label": f"{one.id} · {time.strftime('%d %b %H:%M', time.localtime(one.requested_s))}"
+            "label": f"{one.id} · {time.strftime('%d %b %H:%M UTC', time.gmtime(one.requested_s))}"
             f" · {plan_text(one.plan)}",
         }
         for one in listed
@@ -214,17 +214,17 @@ def _failures(contender: Contender) -> int | None:
     """Requests that failed; None while nothing was measured."""
     if not contender.result:
         return None
-    return sum(int(count) for count in (contender.result.get("failed") or {}).values())
+    return load_run.failed_count(contender.result)
 
 
 def _failed_cell(contender: Contender) -> Cell:
     failed = _failures(contender)
-    return html.Span(_count(failed), className="bad-text" if failed else "")
+    return html.Span(units.count(failed), className="bad-text" if failed else "")
 
 
 def _errors_cell(contender: Contender) -> Cell:
     errors = server_errors(contender.result)
-    return html.Span(_count(errors), className="bad-text" if errors else "")
+    return html.Span(units.count(errors), className="bad-text" if errors else "")
 
 
 def _microseconds(value: float | None) -> str:
@@ -236,7 +236,7 @@ def _accept_queue(contender: Contender) -> str:
     share = contender.readings.get("accept_queue")
     if contender.accept_queue_max is None and share is not None:
         return f"{units.text(share, '1')} of its backlog"
-    return _count(contender.accept_queue_max)
+    return units.count(contender.accept_queue_max)
 
 
 def _quantile(field: str, contender: Contender) -> Duration:
@@ -251,7 +251,7 @@ def _success_quantile(field: str, contender: Contender) -> Duration:
 
 _OF_ANSWERS: Final[Mapping[str, Figure]] = {
     "Answered a second": lambda one: units.text(one.result.get("rate_achieved"), "{request}/s"),
-    "Answered": lambda one: _count(one.result.get("answered")),
+    "Answered": lambda one: units.count(one.result.get("answered")),
     "Of these 5xx": _errors_cell,
     "Failed": _failed_cell,
     "p50": partial(_quantile, "p50"),
@@ -268,8 +268,8 @@ _OF_SERVER: Final[Mapping[str, Figure]] = {
     "CPU of one core, busiest process": lambda one: units.text(
         one.readings.get("process_cores"), units.CORES
     ),
-    "Processes": lambda one: _count(one.processes),
-    "Threads": lambda one: _count(one.all_threads),
+    "Processes": lambda one: units.count(one.processes),
+    "Threads": lambda one: units.count(one.all_threads),
     "Memory": lambda one: units.text(one.memory_bytes, "By"),
     "Accept queue, most": _accept_queue,
 }
@@ -345,7 +345,3 @@ def _about_gaps(series: Sequence[Mapping[str, Sequence[float | None]]]) -> str:
         are = "is" if len(nowhere) == 1 else "are"
         told.append(f"Where {' and '.join(nowhere)} {are} missing, no step had enough.")
     return " ".join(told)
-
-
-def _count(value: float | None) -> str:
-    return units.NOTHING if value is None else f"{int(value):,}"

@@ -11,6 +11,7 @@ from dash import dcc, html
 from components.path_prefix import below_prefix
 from components.tables import figure_table
 from servescope.figures import units
+from servescope.findings.moment import SILENT_FROM_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from servescope.queries.rows import HostRow
 
 _HEADINGS = ("Host", "Last seen", "Requests", "Errors", "p95", "CPU", "Memory")
-_LATE_S = 15.0
-_HOURLY_S = 7200.0
-_DAILY_S = 172_800.0
 
 
 def fleet_table(rows: Sequence[HostRow]) -> html.Div:
@@ -47,14 +45,6 @@ def _row(row: HostRow, now: float) -> list[str | dcc.Link | html.Span | units.Du
 
 def _last_seen(seconds: float) -> html.Span:
     """When the host last sent; one that is silent stands out."""
-    if seconds < _LATE_S:
+    if seconds < SILENT_FROM_S:
         return html.Span("now")
-    return html.Span(f"silent for {_length(seconds)}", className="state failed")
-
-
-def _length(seconds: float) -> str:
-    if seconds >= _DAILY_S:
-        return f"{seconds / 86_400:.0f} days"
-    if seconds >= _HOURLY_S:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"  # noqa: PLR2004 - three digits
+    return html.Span(f"silent for {units.length(round(seconds))}", className="state failed")

@@ -118,11 +118,11 @@ def _outcomes(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """
     refused, errors, failed = answers(told, "4xx"), server_errors(told), failed_count(told)
     return [
-        ("due", _count(told.get("sent")), ""),
-        ("answered", _count(told.get("answered")), ""),
-        *((("of these 4xx", _count(refused), ""),) if refused else ()),
-        *((("of these 5xx", _count(errors), "bad"),) if errors else ()),
-        ("failed", _count(failed), "bad" if failed else ""),
+        ("due", units.count(told.get("sent")), ""),
+        ("answered", units.count(told.get("answered")), ""),
+        *((("of these 4xx", units.count(refused), ""),) if refused else ()),
+        *((("of these 5xx", units.count(errors), "bad"),) if errors else ()),
+        ("failed", units.count(failed), "bad" if failed else ""),
     ]
 
 
@@ -132,8 +132,8 @@ def _awaited(run: LoadRun) -> list[tuple[str, str, str]]:
     awaited, waiting = told.get("in_flight"), told.get("waiting")
     longest_s = run_progress.awaited_s(told, run.plan.scenario.timeout_seconds)
     return [
-        ("awaited", _count(awaited), ""),
-        *((("no connection yet", _count(waiting), ""),) if waiting else ()),
+        ("awaited", units.count(awaited), ""),
+        *((("no connection yet", units.count(waiting), ""),) if waiting else ()),
         *((("longest awaited", units.text(longest_s, "s"), ""),) if awaited else ()),
     ]
 
@@ -341,9 +341,9 @@ def _details(run: LoadRun) -> dict[str, str]:
         "Received": units.text(told.get("bytes_received"), "By"),
     }
     if told.get("never_sent"):
-        facts["Never sent, for want of a connection"] = _count(told["never_sent"])
+        facts["Never sent, for want of a connection"] = units.count(told["never_sent"])
     if told.get("cancelled"):
-        facts["Given up when it was stopped"] = _count(told["cancelled"])
+        facts["Given up when it was stopped"] = units.count(told["cancelled"])
     return facts
 
 
@@ -363,13 +363,4 @@ def _figures(*figures: tuple[str, str, str]) -> html.Div:
 
 
 def _pairs(counts: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {_count(count)}" for name, count in counts.items())
-
-
-def _count(value: float | None) -> str:
-    return units.NOTHING if value is None else f"{int(value):,}"
-
-
-def ms(milliseconds: float | None) -> str:
-    """A duration with its unit."""
-    return units.text(None if milliseconds is None else milliseconds / 1e3, "s")
+    return ", ".join(f"{name}: {units.count(count)}" for name, count in counts.items())

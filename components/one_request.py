@@ -16,6 +16,7 @@ from servescope.figures import units
 from servescope.figures.run_texts import KINDS
 from servescope.histogram import GROWTH
 from servescope.queries.request_words import (
+    client_words,
     is_not_read,
     is_turned_away,
     request_words,
@@ -140,7 +141,7 @@ def origin_panel(row: LogRow) -> dmc.Card:
         "cannot know of TLS, nor how many requests came before on a connection.",
         facts(
             {
-                "Client": (row.client or "a unix socket") + port,
+                "Client": client_words(row.client) + port,
                 "Protocol": row.protocol or _UNKNOWN,
                 "TLS": _tls(row),
                 "Before it on this connection": _before(row.requests_before),

@@ -187,7 +187,10 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
                 "which count as that long from the moment they were due"
             )
     if server is None:
-        return f"{client}; of the server none are kept of these seconds."
+        none = "none are kept of these seconds"
+        if run.plan.listener and not load_run.is_over(run):
+            none = "none are recorded yet"
+        return f"{client}; of the server {none}."
     unread = ""
     if server.unread:
         unread = f", and turned {server.unread:,} away unread, whose times do not count here"
@@ -290,7 +293,7 @@ def without_clocks(run: LoadRun) -> Component:
     elif run.origin is not None:
         why = "The requests are in the store of the machine that measured them."
     elif run.started_s is None:
-        why = "No request came due."
+        why = "No request came due." if load_run.is_over(run) else "No request has come due so far."
     else:
         why = "Loading…"
     return html.Div(why, className="dimmed")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from components.client import is_loopback
 from servescope.addresses import UNIX, host_and_port, url_of, without_brackets
 from servescope.records.listeners import ListenerState
+from servescope.records.temporary_listeners import EXPERIMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +109,8 @@ def _remedy(status: ListenerStatus, address: str) -> str:
     """The setting that binds it to another address."""
     setting = status.address_setting
     if not setting:
-        return "a server of a comparison stays there"
+        kind = "an experiment" if status.name == EXPERIMENT else "a comparison"
+        return f"the server of {kind} stays there"
     joined = f"{setting} {address}" if setting.startswith("-") else f"{setting}={address}"
     return f"{joined} changes that"
 

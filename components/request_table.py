@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components.help import NOT_RECORDED, attributes
+from components.help import NOT_RECORDED, REQUESTS_ADVICE, attributes
 from components.one_request import address_of, slower_than, status_of, title_of, where_time_went
 from components.page_links import linked
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING
 from servescope.figures import units
+from servescope.figures.run_texts import KINDS
 from servescope.figures.shares import share_texts
 from servescope.queries.request_search import PAGE_ROWS
 from servescope.queries.request_words import (
     NO_ANSWER,
+    client_words,
     is_not_read,
     method_words,
     route_words,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from servescope.queries.request_search import Facet, Found, Search
     from servescope.queries.rows import LogRow
     from servescope.queries.span import Span
+    from servescope.records.server_kinds import ServerKind
 
 SAMPLE: Final = (
     f"In each second, each process keeps in detail up to {ERRORS_PER_SECOND} errors and requests "
@@ -44,7 +47,6 @@ SAMPLE: Final = (
 )
 EMPTY: Final = "No request that is kept in this span matches."
 NONE_KEPT: Final = "No request is kept in this span."
-ADVICE: Final = "Open a listener from the page Overview, and its requests show here."
 FACET_TITLES: Final = {
     "status": "Status",
     "stage": "Longest stage",
@@ -78,7 +80,7 @@ _STEEPEST_FIRST: Final = {"took", "status", "time", "sent"}
 def request_table(found: Found, search: Search, span: Span, *, can_come: bool = True) -> html.Div:
     """The rows of a page, below headings that sort; `can_come`: whether more requests can come."""
     if not found.rows:
-        none_kept = f"{NONE_KEPT} {ADVICE}" if can_come and not span.fixed else NONE_KEPT
+        none_kept = f"{NONE_KEPT} {REQUESTS_ADVICE}" if can_come and not span.fixed else NONE_KEPT
         return html.Div(EMPTY if found.kept else linked(none_kept), className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
     scale = units.shared_scale("By", [row.bytes_sent for row in found.rows])
@@ -159,6 +161,8 @@ def _words(field: str, value: str) -> str:
         return method_words(value)
     if field == "status":
         return status_words(value)
+    if field == "client":
+        return client_words(value)
     return route_words(value) if field == "route" else value
 
 
@@ -175,17 +179,20 @@ def pages(found: Found, search: Search) -> list[Component]:
     ]
 
 
-def opened(row: LogRow, unmeasured: Collection[str] = ()) -> html.Div:
-    """Everything known of one request, its stages as a waterfall, and the ways on from it."""
+def opened(row: LogRow, kind: ServerKind, unmeasured: Collection[str] = ()) -> html.Div:
+    """Everything known of one request, its stages as a waterfall, and the ways on from it.
+
+    `kind` is that of the server.
+    """
     facts: dict[str, Component | str | int] = {
         "Status": status_of(row),
         "Ended at": html.Span(
             className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
         ),
         "Protocol": row.protocol,
-        "Listener": row.listener,
+        KINDS[kind]: row.listener,
         "Route": route_words(row.route),
-        "Client": row.client,
+        "Client": client_words(row.client),
         "User agent": row.user_agent or NO_VALUE,
         "Received": units.text(row.bytes_received, "By"),
         "Sent": units.text(row.bytes_sent, "By"),
@@ -267,7 +274,7 @@ def _row(row: LogRow, took: str, of_sizes: units.Scale) -> html.Tr:
             in_stage,
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
             html.Td(row.listener),
-            html.Td(row.client),
+            html.Td(client_words(row.client)),
             html.Td(units.text_in(row.bytes_sent, of_sizes), className="number"),
             html.Td(ways_on(row), className="ways-on"),
         ],

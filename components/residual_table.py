@@ -43,8 +43,8 @@ MEANING: Final = (
 CLIENT: Final = "Client, from send"
 OF_SERVER: Final = "Sum of server stages"
 OF_APP: Final = "Sum of measured stages"
-EMPTY: Final = "No load run{on} was answered in this span."
-ADVICE: Final = "A run on the page Load shows both clocks here."
+EMPTY: Final = "No load run{on} was timed by both clocks in this span."
+ADVICE: Final = "A run to a listener, started on the page Load, shows both clocks here."
 
 
 def residual_table(

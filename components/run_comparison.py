@@ -284,7 +284,7 @@ def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
         "with 4xx or 5xx": [_error_answers(told) if told else None for told in results],
         "failed": [load_run.failed_count(told) if told else None for told in results],
     }
-    rows += [[name, *map(_count, values), ""] for name, values in counts.items()]
+    rows += [[name, *map(units.count, values), ""] for name, values in counts.items()]
     headings = ("", *_headings(pair), "Ratio")
     of_which = [f"Run {run.id}: {run_texts.timed_text(run.result)}." for run in pair if run.result]
     table = figure_table(headings, rows, empty="No figures.", label="Percentiles of both runs")
@@ -307,10 +307,6 @@ def _ratio_text(values: Sequence[float | None], are_bounds: Sequence[bool] = (Fa
     if 0 < ratio < LEAST_RATIO:
         return f"< \N{MULTIPLICATION SIGN} {LEAST_RATIO}"
     return f"{bound}\N{MULTIPLICATION SIGN} {units.number(ratio)}"
-
-
-def _count(value: float | None) -> str:
-    return units.NOTHING if value is None else f"{int(value):,}"
 
 
 def _distributions(pair: tuple[LoadRun, LoadRun]) -> list[Component]:

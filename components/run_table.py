@@ -112,9 +112,9 @@ def _row(run: LoadRun, chosen: tuple[int, ...], page: int) -> html.Tr:
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{began:.3f}")), className="began"),
             html.Td(_plan(run), className="plan", title=plan_text(run.plan)),
             html.Td(load_run.state_mark(run)),
-            _number("due", _count(told.get("sent"))),
-            _number("failed", _count(failed), "bad-text" if failed else ""),
-            _number("5xx", _count(errors), "bad-text" if errors else ""),
+            _number("due", units.count(told.get("sent"))),
+            _number("failed", units.count(failed), "bad-text" if failed else ""),
+            _number("5xx", units.count(errors), "bad-text" if errors else ""),
             *(_number(name, latency(run.result, name).text) for name in _LATENCIES),
         ],
         **attributes(data_run=str(run.id)),
@@ -162,7 +162,3 @@ def _checkbox(number: int, chosen: tuple[int, ...], page: int) -> html.Button:
         ),
         **attributes(aria_checked=str(is_chosen).lower()),
     )
-
-
-def _count(value: float | None) -> str:
-    return units.NOTHING if value is None else f"{int(value):,}"

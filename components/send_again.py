@@ -23,6 +23,7 @@ from servescope.queries import requests as log
 from servescope.queries.request_words import route_words, status_words
 from servescope.recording.detail_layout import TEXT_LIMITS, DetailTexts
 from servescope.recording.secret_names import MASK
+from servescope.whole_numbers import HIGHEST_ID
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -138,7 +139,9 @@ def connect() -> None:
         """Send the request again; what came of it, or why it was not sent."""
         context = access.context().process.local
         number = (told or {}).get("id")
-        row = log.one(context, number) if type(number) is int and number < 2**63 else None
+        row = None
+        if type(number) is int and 0 < number <= HIGHEST_ID:
+            row = log.one(context, number)
         if row is None:
             return "The request is no longer kept.", ""
         try:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from components.live import Props
 
-BUSY: Final = "Other load is under way: wait for its end, or stop it in the header."
+BUSY: Final = (
+    "Other load is under way: wait for its end, or press Stop in the header where there is one."
+)
 NO_TARGET: Final = "There is nothing to load: start a listener on the page Servers."
 
 

@@ -232,13 +232,16 @@ def comparison_text(compared: Comparison, runs: Mapping[int, LoadRun]) -> str:
         is_new = compared.state is RunState.REQUESTED
         return f"Comparison {compared.id} {'starts' if is_new else 'is put together'}"
     names = ", ".join(one.label for one in going)
-    run = runs.get(going[0].run_id)
-    if run is None:
-        return f"Comparison {compared.id}: {names} starts"
-    awaited = awaited_text(run)
-    if awaited:
-        return f"Comparison {compared.id}: {names} awaits {awaited}"
-    return f"Comparison {compared.id}: {names}, {_elapsed_text(run)}"
+    told = f"Comparison {compared.id}: {names}"
+    theirs = [run for one in going if (run := runs.get(one.run_id)) is not None]
+    if len(theirs) < len(going):
+        return f"{told} {'starts' if len(going) == 1 else 'start'}"
+    awaited = [awaited_text(run) for run in theirs]
+    if not all(awaited):
+        return f"{told}, {_elapsed_text(theirs[awaited.index('')])}"
+    if len(going) == 1:
+        return f"{told} awaits {awaited[0]}"
+    return f"{told} await their last answers"
 
 
 def comparison_share(compared: Comparison, runs: Mapping[int, LoadRun]) -> float:

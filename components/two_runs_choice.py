@@ -35,7 +35,7 @@ def two_runs_choice() -> html.Div:
             label=label,
             data=[],
             placeholder="Choose a run",
-            nothingFoundMessage="No run is over yet: start one above.",
+            nothingFoundMessage="None of the newest fifty runs with a result matches.",
             searchable=True,
             clearable=True,
             className="wide",

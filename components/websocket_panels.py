@@ -11,7 +11,7 @@ from servescope.figures.lines import LinePlot, together
 from servescope.queries import websocket
 
 EMPTY: Final = "No WebSocket in this span."
-ADVICE: Final = "Open the listener asgi and send a word to its echo, or enter /chat."
+ADVICE: Final = "A WebSocket that an app opens shows here a second or two later."
 
 METRICS: Final = (
     catalog.WEBSOCKETS_OPEN,

@@ -9,7 +9,14 @@ from dash import html, register_page
 
 from components import panels, query, residual_table, stage_table
 from components.findings import verdict
-from components.help import NO_REQUESTS, NOT_RECORDED, READ, SUPPORT, TOO_FEW
+from components.help import (
+    NO_REQUESTS,
+    NOT_RECORDED,
+    READ,
+    REQUESTS_ADVICE,
+    SUPPORT,
+    TOO_FEW,
+)
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table
 from components.waterfall import MEANING
@@ -39,7 +46,6 @@ register_page(
     icon="latency",
 )
 
-ADVICE: Final = "Open a listener from the page Overview, and its requests show here."
 EXACT: Final = f"All figures come from histograms and are at most {ERROR_BOUND:.2%} off."
 ROUTES_SHOWN: Final = 30
 
@@ -64,7 +70,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: latency.stage_means(context, span, chosen[0]),
         LinePlot(stacked=True),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
     ),
     LiveGraph(
         "latency-heat",
@@ -77,7 +83,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: latency.heat(context, span, chosen[0]),
         HeatPlot(),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
         height=260,
     ),
     LiveGraph(
@@ -88,7 +94,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: latency.distribution(context, span, chosen[0]),
         DistributionPlot(),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
         height=260,
         whole_span=True,
     ),

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 register_page(__name__, path="/load", name="Load", title="Load · Servescope", order=50, icon="load")
 
 EMPTY: Final = "No load in this span."
-NONE_YET: Final = "No run yet. Start begins one, and it is followed here."
+NONE_YET: Final = "No run to show. A run that is started is followed here."
 GRAPHS: Final = (
     LiveGraph(
         "load-rates",
@@ -88,7 +88,7 @@ GRAPHS: Final = (
 )
 HISTORY_PX: Final = 280
 EMPTY_HISTORY_PX: Final = 130  # its headings and the sentence that it has no run
-EMPTY_HISTORY: Final = "No run to show: none was started yet, or none ended in the span shown."
+EMPTY_HISTORY: Final = "No run to show: none is kept, or none ended in the span shown."
 DURATION_PX: Final = 98  # `10,000 ms` stands whole
 BAD_FROM_ONE: Final = {"cellClassRules": {"bad-text": "params.value > 0"}}
 HISTORY: Final = (
@@ -228,7 +228,7 @@ def show_file(_clicks: object, *values: object) -> tuple[Any, Linked, str]:
     prevent_initial_call=True,
 )
 def stop(_clicks: int) -> forms.Answer:
-    """Stop the run under way."""
+    """Stop the load under way, whichever it is."""
     return stop_active_run()
 
 

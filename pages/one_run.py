@@ -401,7 +401,10 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                 panels.panel(
                     "Percentiles, client and server",
                     one_run.PERCENTILES_HELP,
-                    html.Div(one_run.percentiles_table(run, None), id="one-run-percentiles"),
+                    html.Div(
+                        one_run.percentiles_table(run, runs.server_figures(context, run)),
+                        id="one-run-percentiles",
+                    ),
                 ),
                 panels.panel(
                     "Errors by kind",

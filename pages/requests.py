@@ -20,12 +20,11 @@ from dash import (
 from components import capture_control, panels, query, websocket_panels
 from components.access import context as present_context
 from components.findings import verdict
-from components.help import NO_REQUESTS, attributes
+from components.help import NO_REQUESTS, REQUESTS_ADVICE, attributes
 from components.live import LiveGraph, LivePage, Props, connect
 from components.plain_html import tree
 from components.request_filters import request_filters
 from components.request_table import (
-    ADVICE,
     SAMPLE,
     chosen_values,
     counts_text,
@@ -40,6 +39,7 @@ from servescope.figures.lines import LinePlot
 from servescope.findings.standing import standing
 from servescope.queries import request_search, traffic
 from servescope.queries import requests as log
+from servescope.whole_numbers import HIGHEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +56,6 @@ register_page(
     icon="requests",
 )
 
-MOST_ID: Final = 2**63
-
 GRAPHS: Final = (
     LiveGraph(
         "requests-classes",
@@ -68,7 +66,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: traffic.by_status_class(context, span, chosen[0]),
         LinePlot(stacked=True, seldom=traffic.SELDOM),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
         wide=True,
     ),
     LiveGraph(
@@ -79,7 +77,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: traffic.by_status(context, span, chosen[0]),
         LinePlot(styles=theme.by_status, drop_idle=True),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
     ),
     LiveGraph(
         "requests-routes",
@@ -90,7 +88,7 @@ GRAPHS: Final = (
         lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
         LinePlot(styles=theme.by_name, drop_idle=True),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
         kept=("names",),
     ),
     LiveGraph(
@@ -101,7 +99,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: traffic.by_method(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
     ),
     LiveGraph(
         "requests-listeners",
@@ -111,7 +109,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: traffic.by_listener(context, span, chosen[0]),
         LinePlot(listener_styles=theme.by_listener),
         NO_REQUESTS,
-        ADVICE,
+        REQUESTS_ADVICE,
     ),
 )
 
@@ -171,13 +169,14 @@ capture_control.connect()
 def open_request(chosen: Mapping[str, object] | None) -> tuple[object, object]:
     """Open the request whose row was clicked, `{"id": number}`."""
     number = (chosen or {}).get("id")
-    if not isinstance(number, int) or not 0 < number < MOST_ID:
+    if not isinstance(number, int) or not 0 < number <= HIGHEST_ID:
         return no_update, no_update
     context = present_context().process.local
     rows = log.by_ids(context, [number])
     if not rows:
         return True, "This request is no longer kept in detail."
-    return True, opened(rows[0], log.unmeasured(context, rows[0]))
+    kind = traffic.server_kinds(context)(rows[0].listener)
+    return True, opened(rows[0], kind, log.unmeasured(context, rows[0]))
 
 
 clientside_callback(

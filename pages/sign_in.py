@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from components import forms
-from components.access import dashboard
+from components.access import dashboard, why_not
 from components.action_bar import action_bar
 from components.path_prefix import below_prefix
 from components.status import sentence
@@ -14,8 +14,9 @@ from servescope.errors import ServescopeError
 
 register_page(__name__, path="/sign-in", name="Sign in", title="Sign in · Servescope")
 
+ASKED = "Everyone may look. To change something, give the operator's password."
 OPEN = "No password is set: a person at this machine may change things, nobody else."
-SIGNED_IN = "You are signed in and may start and stop load runs."
+SIGNED_IN = "You are signed in and may change what runs here: listeners, load and captures."
 
 
 ANSWER = "sign-in-answer"
@@ -55,6 +56,13 @@ def sign_out(_clicks: object) -> tuple[object, str, str]:
     return below_prefix("/"), *forms.done("")
 
 
+def _standing(*, has_password: bool, may_act: bool) -> str:
+    """Who may change something, as this visitor has it."""
+    if has_password:
+        return SIGNED_IN if may_act else ASKED
+    return OPEN if may_act else sentence(why_not())
+
+
 def layout(**_query: str) -> html.Div:
     """The form, or what is so without one."""
     board = dashboard()
@@ -66,9 +74,7 @@ def layout(**_query: str) -> html.Div:
             dcc.Location(id="sign-in-goto", refresh=True),
             dmc.Title("Sign in", order=1, size="h3"),
             dmc.Text(
-                "Everyone may look. To change something, give the operator's password."
-                if asks
-                else (SIGNED_IN if board.has_password else OPEN),
+                _standing(has_password=board.has_password, may_act=may_act),
                 c="dimmed",
                 my="sm",
             ),

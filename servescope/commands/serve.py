@@ -27,6 +27,7 @@ from servescope.records.listeners import (
 from servescope.runtime import listeners
 from servescope.runtime.reconcile_loop import ROUND_S
 from servescope.runtime.served_app import ServedApp
+from servescope.sentences import counted
 from servescope.serving.access import networks
 from servescope.serving.workers.app_probe import kind_in_process
 from servescope.settings import load_settings
@@ -147,9 +148,9 @@ def listener_of(arguments: argparse.Namespace) -> ListenerSpec:
 def sentence(status: ListenerStatus, folder: Path) -> str:
     """Where it listens and how."""
     how = {
-        ConcurrencyModel.PREFORK: f", {status.options.workers} workers of "
-        f"{status.options.threads} threads",
-        ConcurrencyModel.THREAD_POOL: f", {status.options.threads} threads",
+        ConcurrencyModel.PREFORK: f", {counted(status.options.workers, 'worker')} of "
+        f"{counted(status.options.threads, 'thread')}",
+        ConcurrencyModel.THREAD_POOL: f", {counted(status.options.threads, 'thread')}",
     }.get(ConcurrencyModel(status.model), "")
     kind = _KINDS[AppKind(status.app_kind)]
     return (

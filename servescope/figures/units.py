@@ -154,6 +154,11 @@ def number(value: float, rounding: Rounding = Rounding.NEAREST) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
+def count(value: float | None) -> str:
+    """A whole number with separators: `2,000`."""
+    return NOTHING if value is None else f"{int(value):,}"
+
+
 def quantity(value: float | None, unit: str) -> tuple[str, str]:
     """Number and unit apart, as a card shows them; the unit is "" where the heading names it.
 

@@ -22,6 +22,7 @@ from servescope.queries.traffic import METHOD, ROUTE, of_listener
 from servescope.records.scenarios import Flow, Recorded, RequestStep, Scenario
 from servescope.scenarios.bounds import MAX_FLOWS
 from servescope.scenarios.flow_checks import ORIGIN_FORM, WITHOUT_BODY
+from servescope.sentences import counted
 from servescope.store.query import Aggregation, Query
 
 if TYPE_CHECKING:
@@ -87,11 +88,13 @@ def recorded_minute(
     source = f"{listener}, {_clock(start)} to {_clock(end)} UTC"
     recorded = Recorded(tuple(map(tuple, arrivals.tolist())), factor, source)
     told = (
-        f"{int(arrivals.sum()):,} requests to {len(kept)} routes in {len(arrivals)} s. Bodies, "
-        "header fields and queries are not known and not sent; a variable of a route is sent as 1."
+        f"{counted(int(arrivals.sum()), 'request')} to {counted(len(kept), 'route')} in "
+        f"{len(arrivals)} s. Bodies, header fields and queries are not known and not sent; a "
+        "variable of a route is sent as 1."
     )
     if left_out:
-        told += f" {left_out:,} other requests were left out."
+        verb = "was" if left_out == 1 else "were"
+        told += f" {counted(left_out, 'other request')} {verb} left out."
     return RecordedTraffic(Scenario(recorded, flows, f"{listener} {_clock(start)}"), told)
 
 

@@ -42,6 +42,11 @@ def is_turned_away(target: str, status: int) -> bool:
     return is_not_read(target) and status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
+def client_words(client: str) -> str:
+    """The address of a client; a unix socket's has none."""
+    return client or "a unix socket"
+
+
 def is_other_method(method: str) -> bool:
     """Whether it is the value for methods outside the known set, and for a request nobody read."""
     return method in _OTHER_METHODS

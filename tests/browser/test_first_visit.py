@@ -87,14 +87,14 @@ def test_no_button_is_named_that_a_load_run_hides(open_page, dashboard):
         opened = open_page("/").wait_drawn("overview-host")
         told = opened.page.locator(".first-visit")
         try:
-            told.get_by_text("in the picture of the path below").wait_for()
+            told.get_by_text("how much of this machine the load takes").wait_for()
             assert not opened.page.get_by_role("button", name="Start demo load").is_visible()
             assert "Start demo load" not in told.inner_text()
         finally:
             control.load_runs.request_stop(run.id)
         eventually(lambda: control.load_runs.active() is None)
     told.get_by_text("Start demo load").wait_for()
-    assert "the path below" not in told.inner_text()
+    assert "the load takes" not in told.inner_text()
 
 
 def test_the_time_bar_of_a_phone_is_two_rows_with_the_chosen_range_in_sight(open_page):

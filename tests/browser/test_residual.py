@@ -21,7 +21,7 @@ def milliseconds(text):
 def test_the_residual_of_a_run_is_beside_the_two_clocks_and_fits_in_words(open_page, dashboard):
     opened = open_page("/latency").wait_drawn("latency-stages")
     table = opened.page.locator("#latency-residual")
-    table.get_by_text("No load run was answered in this span").wait_for()
+    table.get_by_text("No load run was timed by both clocks in this span").wait_for()
     control = dashboard.control
     control.load_runs.request(LoadPlan.constant("wsgi", f"/slow?ms={SLOW_MS}", 50, 4), 0.0)
     control.close()

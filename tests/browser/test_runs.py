@@ -52,9 +52,7 @@ def test_before_the_first_run_the_list_says_where_to_start_one_and_load_leads_ba
     empty = opened.page.locator("#load-history")
     empty.scroll_into_view_if_needed()
     nothing = empty.locator(".ag-overlay-no-rows-center")
-    nothing.get_by_text(
-        "No run to show: none was started yet, or none ended in the span"
-    ).wait_for()
+    nothing.get_by_text("No run to show: none is kept, or none ended in the span").wait_for()
     opened.until("document.getElementById('load-history').offsetHeight < 150")
     cut = "document.querySelector('#load-history .ag-overlay-no-rows-center')"
     assert opened.page.evaluate(f"{cut}.scrollHeight <= {cut}.clientHeight")

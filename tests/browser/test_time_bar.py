@@ -573,7 +573,7 @@ def test_an_empty_live_graph_says_how_something_comes(bar):
     opened = bar.follow("Requests")
     note = opened.page.locator("#websocket-open .live-graph-note")
     opened.page.locator("#websocket-open").scroll_into_view_if_needed()
-    note.get_by_text("No WebSocket in this span. Open the listener asgi and send").wait_for()
+    note.get_by_text("No WebSocket in this span. A WebSocket that an app opens").wait_for()
     opened.pause()
     note.get_by_text("No WebSocket in this span.", exact=True).wait_for()
 
@@ -581,7 +581,7 @@ def test_an_empty_live_graph_says_how_something_comes(bar):
 def test_an_empty_live_graph_leads_to_the_page_that_it_names(bar):
     opened = bar.follow("Latency")
     note = opened.page.locator("#latency-stages .live-graph-note")
-    note.get_by_text("Open a listener from the page Overview, and its requests").wait_for()
+    note.get_by_text("the page Overview names the listeners").wait_for()
     opened.page.evaluate("window.sameDocument = true")
     note.get_by_role("link", name="Overview").click()
     opened.until("document.querySelector('h1')?.textContent === 'Overview'")

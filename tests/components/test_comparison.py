@@ -214,6 +214,27 @@ def test_progress_is_that_of_the_run_under_way():
     assert "stops" in comparison_text(replace(both, state=RunState.STOPPING), {})
 
 
+def test_progress_of_several_at_once_is_that_of_all_of_them():
+    plan = LoadPlan.constant("compare-thread_pool", "/", 40, 5)
+    done, goes_on = (
+        LoadRun(number, plan, RunState.RUNNING, 0, 0, None, {"elapsed_s": elapsed_s} | rest, {})
+        for number, elapsed_s, rest in (
+            (7, 6.0, {"sent": 200, "answered": 190}),
+            (8, 4.0, {"sent": 160, "answered": 160}),
+        )
+    )
+    going = [
+        replace(contender(model, 50), state="running", run_id=number)
+        for model, number in (("sequential", 7), ("thread_pool", 8))
+    ]
+    both = comparison(*going, state=RunState.RUNNING)
+    begun = "Comparison 3: sequential, thread pool"
+    assert comparison_text(both, {7: done}) == f"{begun} start"
+    assert comparison_text(both, {7: done, 8: goes_on}) == f"{begun}, 4 of 5 s"
+    last = {7: done, 8: replace(done, id=8)}
+    assert comparison_text(both, last) == f"{begun} await their last answers"
+
+
 def test_the_choice_holds_the_shown_one_however_old():
     old = replace(comparison(), id=1)
     values = [one["value"] for one in shown.options([comparison()], old)]

@@ -33,6 +33,7 @@ from servescope.records.listeners import (
 )
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.scenarios import Flow, RequestStep
+from servescope.records.server_kinds import ServerKind
 
 pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
 
@@ -611,8 +612,8 @@ def test_a_facet_says_in_words_that_a_request_got_no_answer():
     assert json.loads(values(shown, "data-narrow")[1]) == {"status": "0"}
     cut = replace(ROW, status=0)
     assert "no answer" in texts(request_table(replace(FOUND, rows=(cut,)), Search(), SPAN))
-    assert "no answer" in texts(opened(cut))
-    assert "0" not in texts(opened(cut))
+    assert "no answer" in texts(opened(cut, ServerKind.LISTENER))
+    assert "0" not in texts(opened(cut, ServerKind.LISTENER))
 
 
 def test_an_answer_to_nobody_is_marked_in_the_log_and_where_it_is_opened():
@@ -622,7 +623,7 @@ def test_an_answer_to_nobody_is_marked_in_the_log_and_where_it_is_opened():
     at = shown.index("200")
     assert shown[at + 1] == "client gone"
     assert shown.count("client gone") == 1
-    assert "200, client gone" in texts(opened(late))
+    assert "200, client gone" in texts(opened(late, ServerKind.LISTENER))
     similar, other = (getattr(ways_on(row)[0], "data-narrow") for row in rows)
     assert json.loads(similar)["status"] == "client gone", "or the log would not find it again"
     assert json.loads(other)["status"] == "201"
@@ -667,8 +668,8 @@ def test_a_log_without_rows_says_why():
     ]
     told = texts(request_table(replace(nothing, kept=0), Search(), SPAN))
     assert "".join(told) == (
-        "No request is kept in this span. Open a listener from the page Overview, and its requests "
-        "show here."
+        "No request is kept in this span. A request to a listener shows here a second or two "
+        "later; the page Overview names the listeners."
     )
     past = replace(SPAN, fixed=True)
     (told,) = texts(request_table(replace(nothing, kept=0), Search(), past))
@@ -676,7 +677,7 @@ def test_a_log_without_rows_says_why():
 
 
 def test_a_row_opens_with_its_facts_and_its_waterfall():
-    shown = texts(opened(ROW))
+    shown = texts(opened(ROW, ServerKind.LISTENER))
     for expected in (
         "GET /search?q=<b>",
         "404",

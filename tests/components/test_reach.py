@@ -9,6 +9,7 @@ import pytest
 from components.client import Visitor
 from components.reach import PROXIED, notes, reach
 from servescope.records.listeners import ListenerState, ListenerStatus
+from servescope.records.temporary_listeners import EXPERIMENT
 
 HERE = Visitor(is_local=True)
 BY_NAME = Visitor(is_local=False, host="box.example.org")
@@ -103,12 +104,17 @@ def test_a_visitor_who_cannot_gets_no_link_but_the_reason(address, visitor, plac
     [
         ("SERVESCOPE_FILES_ADDRESS", "SERVESCOPE_FILES_ADDRESS=0.0.0.0 (or ::) changes that"),
         ("--host", "--host 0.0.0.0 (or ::) changes that"),
-        ("", "a server of a comparison stays there"),
+        ("", "the server of a comparison stays there"),
     ],
 )
 def test_the_reason_names_the_setting_of_this_listener(setting, told):
     found = reach(listener("127.0.0.1", address_setting=setting), BY_NAME)
     assert found.obstacle == f"only this machine can reach it; {told}"
+
+
+def test_the_server_of_an_experiment_is_none_of_a_comparison():
+    alone = replace(listener("127.0.0.1", address_setting=""), name=EXPERIMENT)
+    assert reach(alone, BY_NAME).obstacle.endswith("the server of an experiment stays there")
 
 
 def test_https_and_the_port_stand_in_the_link():

@@ -84,8 +84,8 @@ def test_of_an_app_under_another_server_the_sum_is_of_what_is_measured():
 
 def test_without_a_run_it_says_what_shows_the_clocks_to_those_too_who_may_not_start_one():
     live, past = (texts(residual_table(None, can_come=can_come)) for can_come in (True, False))
-    advice = "A run on the page Load shows both clocks here."
-    assert "".join(live) == f"No load run was answered in this span. {advice}"
-    assert past == ["No load run was answered in this span."]
+    advice = "A run to a listener, started on the page Load, shows both clocks here."
+    assert "".join(live) == f"No load run was timed by both clocks in this span. {advice}"
+    assert past == ["No load run was timed by both clocks in this span."]
     of_one = texts(residual_table(None, "shop"))
-    assert "".join(of_one) == f"No load run on shop was answered in this span. {advice}"
+    assert "".join(of_one) == f"No load run on shop was timed by both clocks in this span. {advice}"

@@ -138,6 +138,10 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     )
     nothing = texts(one_run.percentiles_table(replace(RUN, result={}), None))
     assert "of the server none are kept of these seconds" in nothing[0]
+    begun = replace(RUN, result={}, state=RunState.RUNNING)
+    assert texts(one_run.percentiles_table(begun, None))[0].endswith(
+        "when the run has ended; of the server none are recorded yet."
+    )
     at = nothing.index("p50")
     assert set(nothing[at + 1 : at + 4]) == {"—"}
 
@@ -223,6 +227,8 @@ def test_a_run_that_never_began_says_so_everywhere():
         "The run never began: its client sent no request."
     ]
     assert texts(one_run.without_clocks(never)) == ["No request came due."]
+    asked_for = replace(never, state=RunState.REQUESTED)
+    assert texts(one_run.without_clocks(asked_for)) == ["No request has come due so far."]
     assert one_run.is_without_seconds(never)
     assert not one_run.is_without_seconds(RUN)
     asked = replace(never, state=RunState.REQUESTED, ended_s=None)
