@@ -216,10 +216,13 @@ class _WebSocket(_Call):
     __slots__ = ()
 
     async def receive(self) -> Message:
-        """Count what the client says."""
+        """Count what the client says; see it leave before it has an answer."""
         message = await self._receive()
-        if message["type"] == "websocket.receive":
+        kind = message["type"]
+        if kind == "websocket.receive":
             self._received += _message_bytes(message)
+        elif kind == "websocket.disconnect" and not self._head_s:
+            self._flags |= RequestFlag.ABORTED
         return message
 
     async def send(self, message: Message) -> None:
@@ -244,7 +247,8 @@ class _WebSocket(_Call):
 
     def app_returned(self) -> None:
         """The connection is over."""
-        if not self._head_s:  # neither accepted nor refused: servers answer 500
+        # Neither accepted nor refused, while the client waited for it: servers answer 500.
+        if not self._head_s and not self._flags & RequestFlag.ABORTED:
             self._flags |= RequestFlag.APP_ERROR
             self._status = FAILED
         self._finish()

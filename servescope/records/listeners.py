@@ -103,6 +103,11 @@ class ListenerOptions:
         return cls(**known)
 
 
+def calls_app_on_loop(model: str, app_kind: str) -> bool:
+    """Whether an event loop calls the app, so that no thread is waited for."""
+    return model == ConcurrencyModel.ASYNCIO and app_kind == AppKind.ASGI
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerSpec:
     """Desired state of a listener."""
@@ -164,8 +169,8 @@ class ListenerStatus:
 
     @property
     def has_event_loop(self) -> bool:
-        """Whether an event loop calls the app, so that no thread is waited for."""
-        return self.model == ConcurrencyModel.ASYNCIO and self.app_kind == AppKind.ASGI
+        """See `calls_app_on_loop`."""
+        return calls_app_on_loop(self.model, self.app_kind)
 
     @property
     def request_threads(self) -> int | None:

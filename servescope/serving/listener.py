@@ -151,7 +151,7 @@ class RunningListener:
     def samples(self) -> list[Sample]:
         """Its gauges now and its counters' increase since the last call, labelled with its name.
 
-        None once it is stopped.
+        Empty once it is stopped.
         """
         if self._is_stopped:
             return []
@@ -178,14 +178,11 @@ class RunningListener:
         return samples
 
     def _connection_samples(self, load: Load, labels: Labels) -> list[Sample]:
-        # While the count of a process that has died is added to the others', there are too few.
-        accepted = max(load.accepted, self._told_accepted)
-        turned_away = max(load.turned_away, self._told_turned_away)
         samples = [
-            Sample(catalog.NEW_CONNECTIONS, accepted - self._told_accepted, labels),
-            Sample(catalog.TURNED_AWAY, turned_away - self._told_turned_away, labels),
+            Sample(catalog.NEW_CONNECTIONS, load.accepted - self._told_accepted, labels),
+            Sample(catalog.TURNED_AWAY, load.turned_away - self._told_turned_away, labels),
         ]
-        self._told_accepted, self._told_turned_away = accepted, turned_away
+        self._told_accepted, self._told_turned_away = load.accepted, load.turned_away
         return samples
 
     def _websocket_samples(self, now: WebSocketTraffic) -> list[Sample]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from servescope.serving.capture_gate import CaptureSwitch
@@ -61,6 +61,31 @@ class Load:
     accepted: int = 0  # connections, since the start
     turned_away: int = 0  # of these, for there was no room for more
     has_request_threads: bool = True  # False where an event loop calls the app
+
+    def with_counts_of(self, ended: Load) -> Load:
+        """This one of a process, with what the processes before it had counted when they ended."""
+        return replace(
+            self,
+            accepted=self.accepted + ended.accepted,
+            turned_away=self.turned_away + ended.turned_away,
+            websocket=_together(self.websocket, ended.websocket),
+        )
+
+
+def _together(
+    now: WebSocketTraffic | None, ended: WebSocketTraffic | None
+) -> WebSocketTraffic | None:
+    """The totals of both, and what is open now."""
+    if ended is None:
+        return now
+    if now is None:
+        return replace(ended, open_now=0)
+    totals = {
+        one.name: getattr(now, one.name) + getattr(ended, one.name)
+        for one in fields(now)
+        if one.name != "open_now"
+    }
+    return replace(now, **totals)
 
 
 class Model(Protocol):

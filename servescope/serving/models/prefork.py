@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.child_process import let_go
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.records.listeners import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel, calls_app_on_loop
 from servescope.serving.connection import STAGES_IN_HAND
 from servescope.serving.model import Assignment, Load
 from servescope.serving.workers.order import WorkerOrder
@@ -67,9 +67,8 @@ class _Worker:
         self._is_stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self.load = _NOT_UP
+        """What is counted since the start is that of all its processes: it never decreases."""
         self.replaced = 0
-        self.accepted = self.turned_away = 0
-        """Connections of the processes that have ended."""
         self.thread = threading.Thread(
             target=self._keep, name=f"{assignment.site.name}-worker-{number}", daemon=True
         )
@@ -102,20 +101,17 @@ class _Worker:
 
     def _follow(self, process: subprocess.Popen[bytes], began_ns: int) -> int:
         """Read the reports until the process ends; its return code."""
-        failure, sources = "", self._assignment.sources
+        failure, sources, ended = "", self._assignment.sources, self.load
         for report in reports(process):
             failure = report.failure
             if report.load is not None:
-                self.load = report.load
+                self.load = report.load.with_counts_of(ended)
             if sources is not None:
                 sources.add(report.sources, began_ns)
         code = process.wait()
         with self._lock:
             self._process = None
-            last, self.load = self.load, replace(_NOT_UP, failure=failure)
-            # After that: a reading in between has too few for a moment, and never one twice.
-            self.accepted += last.accepted
-            self.turned_away += last.turned_away
+            self.load = replace(_NOT_UP, failure=failure).with_counts_of(self.load)
             let_go(process)
         return code
 
@@ -209,7 +205,7 @@ class Prefork:
 
     def load(self) -> Load:
         """How busy all workers were at their last reports, a quarter of a second old at most."""
-        loads = [worker.load for worker in self._workers]
+        loads, spec = [worker.load for worker in self._workers], self._assignment.spec
         return Load(
             sum(load.open_connections for load in loads),
             sum(load.busy_threads for load in loads),
@@ -217,7 +213,7 @@ class Prefork:
             sum(load.active_requests for load in loads),
             sum(worker.replaced for worker in self._workers),
             is_serving=all(load.is_serving for load in loads),
-            # Of one process at most; a new one counts from 0, as a new generation does.
+            # Of one process at most: several have threads, and no WebSockets.
             websocket=next((load.websocket for load in loads if load.websocket), None),
             failure=next((load.failure for load in loads if load.failure), ""),
             in_stage={
@@ -225,8 +221,9 @@ class Prefork:
                 for stage in STAGES_IN_HAND
             },
             left_connections=sum(load.left_connections for load in loads),
-            accepted=sum(one.accepted + one.load.accepted for one in self._workers),
-            turned_away=sum(one.turned_away + one.load.turned_away for one in self._workers),
+            accepted=sum(load.accepted for load in loads),
+            turned_away=sum(load.turned_away for load in loads),
+            has_request_threads=not calls_app_on_loop(spec.model, spec.app_kind),
         )
 
     def _change_access(self) -> None:

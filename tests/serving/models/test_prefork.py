@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.sync.client import connect
 
+from servescope import catalog
 from servescope.recording.recorder import Recorder
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
@@ -33,6 +36,14 @@ SPEC = ListenerSpec(
     app_kind=AppKind.WSGI,
     app="tests.contracts.app_for_models:app",
     options=ListenerOptions(threads=1, workers=2, pin_core=0, deny=("192.0.2.1",)),
+)
+ON_A_LOOP = replace(
+    SPEC,
+    name="reloaded",
+    model=ConcurrencyModel.ASYNCIO,
+    app_kind=AppKind.ASGI,
+    app="servescope.demo.asgi_app:app",
+    options=ListenerOptions(reload=True),
 )
 PARENT = """
 import sys, time
@@ -111,6 +122,42 @@ def test_a_worker_that_dies_is_replaced_and_counted(
     assert victim not in model_of(listener).pids
     for _ in range(10):
         assert served_by(listener) != victim
+
+
+def test_a_process_that_takes_the_place_of_another_goes_on_with_its_counts(
+    tmp_path: Path, wait_until: Callable[..., None]
+):
+    recorder = Recorder(tmp_path, capacity=2**10)
+    listener = start_listener(ON_A_LOOP, recorder)
+    told: Counter[str] = Counter()
+    least: Counter[str] = Counter()
+    names = set()
+
+    def tell() -> Counter[str]:
+        for sample in listener.samples():
+            names.add(sample.metric)
+            told[sample.metric] += sample.value
+            least[sample.metric] = min(least[sample.metric], sample.value)
+        return told
+
+    def converse() -> None:
+        with connect(f"ws://127.0.0.1:{listener.address[1]}/ws/echo") as talk:
+            talk.send("hello")
+            assert talk.recv() == "hello"
+
+    converse()
+    wait_until(lambda: tell()[catalog.WEBSOCKETS_CLOSED] == 1, "the report of the first")
+    (victim,) = model_of(listener).pids
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: model_of(listener).pids not in ([], [victim]), "the replacement")
+    converse()
+    wait_until(lambda: tell()[catalog.WEBSOCKETS_CLOSED] == 2, "the report of the second")
+    assert told[catalog.WEBSOCKET_MESSAGES] == 4
+    assert told[catalog.NEW_CONNECTIONS] == 2
+    assert min(least.values()) == 0, "a counter never decreases"
+    assert not names & {catalog.BUSY_THREADS, catalog.QUEUED_REQUESTS}, "a loop has no threads"
+    listener.stop(1)
+    recorder.close()
 
 
 def test_no_process_is_left_after_the_stop(listener: RunningListener):
