@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ListenerError
 from servescope.records.listeners import UNIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MODE: Final = 0o660
 """Owner and group may connect; others may not."""
@@ -59,10 +63,11 @@ def bind_unix(address: str, backlog: int) -> socket.socket:
         raise ListenerError(f"the path {path} is longer than {MAX_PATH_BYTES} bytes (unix(7))")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _remove_stale(path)
-        listening.bind(str(path))
-        path.chmod(MODE)  # before the first client can connect
-        listening.listen(backlog)
+        with _one_at_a_time(path.parent):
+            _remove_stale(path)
+            listening.bind(str(path))
+            path.chmod(MODE)  # before the first client can connect
+            listening.listen(backlog)
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:  # somebody was faster
@@ -72,6 +77,25 @@ def bind_unix(address: str, backlog: int) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Have the servers that start in a folder look, bind and listen one after the other.
+
+    Between another's look and its removal of the file one could have bound it anew; until that one
+    listens, it looks like the file of a dead server (flock(2)).
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:  # it may be written all the same
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _remove_stale(path: Path) -> None:
