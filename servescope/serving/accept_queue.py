@@ -48,7 +48,7 @@ class AcceptQueue(Generic[C]):
             self._watch(self.watched)
 
     def unwatch(self) -> None:
-        """No longer."""
+        """Stop reporting waiting connections."""
         if self.watched is not None:
             self._unwatch(self.watched)
             self.watched = None

@@ -446,7 +446,7 @@ class Connection:
 
 
 def left_by_clients(connections: Iterable[Connection]) -> int:
-    """How many their clients have closed, their own side at least; from any thread.
+    """How many connections the clients have closed, at least for sending; from any thread.
 
     Of 4,000 connections it takes 1.3 ms of CPU.
     """

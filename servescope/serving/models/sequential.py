@@ -45,7 +45,7 @@ _NS: Final = 1_000_000_000
 _log = UnfailingLogger(__name__)
 
 
-class _Crowd:
+class _OthersWait:
     """True while somebody waits in the accept queue and the client at hand has no more to ask."""
 
     def __init__(self, model: Sequential) -> None:
@@ -70,7 +70,7 @@ class Sequential:
         self.connection: Connection | None = None  # the one at hand
         self._queue = select.poll()
         self._queue.register(self._listening, select.POLLIN)
-        assignment.site.draining = _Crowd(self)
+        assignment.site.draining = _OthersWait(self)
         self._is_busy = False
         name = f"{assignment.site.name}-sequential"
         self._thread = threading.Thread(target=self._serve_forever, name=name, daemon=True)

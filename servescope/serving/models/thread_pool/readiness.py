@@ -56,7 +56,7 @@ class Readiness:
         self._epoll.register(descriptor, select.EPOLLIN)
 
     def unwatch(self, descriptor: int) -> None:
-        """No longer."""
+        """Stop reporting waiting connections."""
         self._epoll.unregister(descriptor)
 
     def wake(self) -> None:
