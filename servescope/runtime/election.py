@@ -39,7 +39,7 @@ class LeaderLock:
     def try_take(self) -> bool:
         """Take the lock if it is free; return whether it is ours now.
 
-        Raises DataFolderError when the lock file cannot be opened.
+        Raises DataFolderError when the lock file cannot be opened or written.
         """
         if self._descriptor is not None:
             return True
@@ -53,12 +53,15 @@ class LeaderLock:
             raise DataFolderError(f"cannot open {self._path}: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.ended_holder = self.holder()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         except BlockingIOError:
             os.close(descriptor)
             return False
-        self.ended_holder = self.holder()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except OSError as error:  # with the descriptor the lock is given back
+            os.close(descriptor)
+            raise DataFolderError(f"cannot write {self._path}: {error.strerror}") from error
         self._descriptor = descriptor
         return True
 

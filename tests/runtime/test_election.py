@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -31,6 +32,23 @@ def test_one_holds_the_lock_and_the_others_see_who(tmp_path):
     assert second.try_take()
     assert second.ended_holder is None, "it was given back"
     second.release()
+
+
+def test_a_lock_whose_file_has_no_room_is_given_back(tmp_path, monkeypatch):
+    lock, other = LeaderLock(tmp_path), LeaderLock(tmp_path)
+
+    def full(*_given):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(DataFolderError, match="No space left on device"):
+            lock.try_take()
+    assert not lock.held
+    assert other.try_take(), "nobody else holds it"
+    other.release()
+    assert lock.try_take()
+    lock.release()
 
 
 def test_a_killed_holder_gives_the_lock_back(tmp_path):
