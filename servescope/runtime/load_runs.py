@@ -115,16 +115,20 @@ class LoadRunReconciler:
             self._finish(run.id, RunState.FAILED, str(error))
             return
         now = time.time()
-        self._control.load_runs.update(
-            run.id, state=RunState.RUNNING, started_s=now, environment=environment
-        )
+        try:
+            self._control.load_runs.update(
+                run.id, state=RunState.RUNNING, started_s=now, environment=environment
+            )
+        except BaseException:  # the run is still asked for: the next round would start another
+            generator.kill()
+            raise
+        place = target.address, target.port
+        active_run = _ActiveRun(generator, None, plan.listener, place, unfinished)
+        self._active[run.id] = active_run
         # Short: it stands on each graph.
         text = f"run {run.id}: {offered_text(plan.scenario)} on {plan.destination}"
-        event_id = None
         if not plan.comparison:
-            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
-        place = target.address, target.port
-        self._active[run.id] = _ActiveRun(generator, event_id, plan.listener, place, unfinished)
+            active_run.event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
         logger.info("load run %d started: %s to %s", run.id, text, host_and_port(*place))
 
     def _end_if_moved(self, active_run: _ActiveRun) -> None:

@@ -8,10 +8,13 @@ import pytest
 
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.control.listeners import LEADER
+from servescope.errors import StoreFullError
 from servescope.findings import findings
 from servescope.findings.gathering import run_of
+from servescope.load.supervisor import GeneratorProcess
 from servescope.recording.recorder import Recorder
 from servescope.records.load import LoadPlan, RunState
+from servescope.runtime import load_runs as module
 from servescope.runtime.listener_config import configured_listeners
 from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler
@@ -149,3 +152,35 @@ def test_a_result_comes_together_with_the_end_of_its_run(control, host, load_run
     assert run.result["answered"]
     assert any(one.progress for one in written)
     assert all(not one.result or one.state is RunState.DONE for one in written)
+
+
+@pytest.mark.parametrize("refused", ["the run's state", "its annotation"])
+def test_a_store_that_refuses_the_beginning_of_a_run_gets_one_generator(
+    control, host, load_runs, monkeypatch, refused
+):
+    del host
+    started = []
+
+    class Started(GeneratorProcess):
+        def __init__(self, *given):
+            super().__init__(*given)
+            started.append(self)
+
+    def full(*_given, **_named):
+        raise StoreFullError("no room")
+
+    monkeypatch.setattr(module, "GeneratorProcess", Started)
+    number = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 1), 1.0).id
+    owner, name = {
+        "the run's state": (control.load_runs, "update"),
+        "its annotation": (control.events, "add"),
+    }[refused]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, full)
+        with pytest.raises(StoreFullError):
+            load_runs.reconcile()
+    run = eventually(lambda: load_runs.reconcile() or ended(control, number))
+    assert run.state is RunState.DONE
+    assert all(one.wait(30) for one in started), "none is left"
+    answered = [one.result.answered for one in started if one.result is not None]
+    assert answered == [20], "one sent the requests of the plan"
