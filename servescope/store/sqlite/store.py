@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from servescope.catalog import Kind
-from servescope.errors import ServescopeError, StoreFullError
+from servescope.errors import ServescopeError, StoreError, StoreFullError
 from servescope.histogram import ERROR_BOUND
 from servescope.records.dashboard import EventKind
 from servescope.store.base import Capabilities
@@ -106,11 +106,11 @@ class SqliteStore:
             else:
                 self._writer.committed()
                 self._cursors.committed()
-                if self._is_shrinking:
-                    self._shrink()
                 self._damaged.update(self._damaged_in_write)
                 if newest is not None:
                     self._rolled_up_before = newest // ROWS
+                if self._is_shrinking:
+                    self._shrink()
                 return
         raise StoreFullError(f"no room left in {self.path} for one second of data")
 
@@ -298,7 +298,9 @@ class SqliteStore:
 
         Free pages are given back before more data is dropped for them. The last step says so.
         """
-        with suppress(StoreFullError):  # even this needs room: the next write goes on
+        # It needs room, and the file's lock: the next write goes on. The batch is committed: an
+        # error would have it written again.
+        with suppress(StoreError):
             if not self._db.is_over_budget():
                 self._is_shrinking = False
                 text = "The store outgrew its budget, which was lowered: its oldest data is gone."

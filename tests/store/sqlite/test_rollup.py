@@ -5,7 +5,7 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
-from servescope.errors import StoreFullError
+from servescope.errors import StoreError, StoreFullError
 from servescope.records.dashboard import EventKind
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.query import Aggregation, Query
@@ -227,6 +227,24 @@ def test_a_lowered_budget_shrinks_the_file_step_by_step(tmp_path):
         store.write(Batch([noisy(ts, random) for ts in range(start, start + 60)], {"r": start}))
     assert store.path.stat().st_size <= 4 * 1024 * 1024
     assert len(ask(store, "SELECT 1 FROM event")) == 1
+    store.close()
+
+
+def test_a_file_that_cannot_be_shrunk_now_has_its_batch_all_the_same(tmp_path, monkeypatch):
+    store = SqliteStore(tmp_path, 16)
+    write(store, HOUR, HOUR + 600)
+    monkeypatch.setattr(store, "_is_shrinking", True)
+    monkeypatch.setattr(store._db, "is_over_budget", lambda: True)
+
+    def locked():
+        raise StoreError("database is locked")
+
+    monkeypatch.setattr(store._db, "shrink", locked)
+    store.write(
+        Batch([frame(HOUR + 600)], {"r": 7})
+    )  # committed: no error would undo it
+    assert store.cursors() == {"r": 7}
+    assert store._is_shrinking, "the next write goes on"
     store.close()
 
 
