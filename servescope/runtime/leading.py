@@ -75,7 +75,10 @@ class Leader:
         )
 
     def start(self) -> None:
-        """Start the listeners and the collector, and end what a former leader left undone."""
+        """Start the listeners and the collector, and end what a former leader left undone.
+
+        Where it raises, as on a full disk, it may be called again until it does not.
+        """
         self._comparisons.abandon_orphans()
         self._capacity_searches.abandon_orphans()
         self._verdicts.abandon_orphans()

@@ -115,6 +115,7 @@ class Runtime:
             )
             self._stopping = threading.Event()
             self._leader: Leader | None = None
+            self._has_begun = False
             self._elected = threading.Event()
             self._thread = threading.Thread(target=self._run, name="runtime", daemon=True)
             self._pid = os.getpid()
@@ -149,7 +150,7 @@ class Runtime:
         return problems + (self._fleet.notices() if self._fleet else [])
 
     def _reconcile(self) -> None:
-        if self._leader is not None:
+        if self._leader is not None and self._has_begun:
             self._leader.reconcile()
         elif self._lock.try_take():
             self._lead()
@@ -162,14 +163,16 @@ class Runtime:
             )
 
     def _lead(self) -> None:
-        try:
-            written = self._fleet.local if self._fleet else self._store
-            leader = Leader(self.folder, self.settings, written, self._control)
-        except BaseException:
-            self._lock.release()
-            raise
-        self._leader = leader
-        leader.start()
+        """Begin to lead; where that fails half-way, the next round goes on with it."""
+        if self._leader is None:
+            try:
+                written = self._fleet.local if self._fleet else self._store
+                self._leader = Leader(self.folder, self.settings, written, self._control)
+            except BaseException:
+                self._lock.release()
+                raise
+        self._leader.start()
+        self._has_begun = True
         # The process that gunicorn starts in the place of a killed leader may be the first to ask.
         took_over = self._elected.is_set() or self._lock.ended_holder is not None
         write_leader_event(self._control.events, os.getpid(), took_over=took_over)
