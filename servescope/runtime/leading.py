@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -105,16 +106,28 @@ class Leader:
         return self._collector.problems()
 
     def stop(self) -> None:
-        """Stop everything, in the opposite order; all that was recorded is in the store then."""
-        self._load_runs.stop()
-        self._capacity_searches.stop()
-        self._verdicts.stop()
-        self._experiments.stop()
-        self._comparisons.stop()
-        statuses = self._listeners.stop(LISTENER_GRACE_S)
-        self._collector.halt()
-        self._recorder.close()
-        self._collector.finish()
+        """Stop everything, in the opposite order; all that was recorded is in the store then.
+
+        What a full disk does not let one of them write keeps none of the others running: it is
+        raised when all have stopped.
+        """
+        with ExitStack() as last_first:
+            last_first.callback(self._stop_serving)
+            for loaded in (
+                self._comparisons,
+                self._experiments,
+                self._verdicts,
+                self._capacity_searches,
+                self._load_runs,
+            ):
+                last_first.callback(loaded.stop)
+
+    def _stop_serving(self) -> None:
+        with ExitStack() as last_first:
+            last_first.callback(self._collector.finish)
+            last_first.callback(self._recorder.close)
+            last_first.callback(self._collector.halt)
+            statuses = self._listeners.stop(LISTENER_GRACE_S)
         self._control.listeners.write_statuses(statuses)
 
 

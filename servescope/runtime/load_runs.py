@@ -179,6 +179,7 @@ class LoadRunReconciler:
             if not active_run.generator.wait(STOP_GRACE_S):
                 active_run.generator.kill()
                 active_run.generator.wait(STOP_GRACE_S)
+        for active_run in list(self._active.values()):
             self._report(active_run)
 
 
