@@ -87,7 +87,7 @@ class Connection:
         return self.exchange is None and self.conversation is None
 
     def establish(self, now_ns: int) -> None:
-        """It is connected, and behind TLS the hands are shaken."""
+        """It is connected, and behind TLS the handshake is done."""
         self.established = True
         self.connect_ns = now_ns - self.opened_ns
 

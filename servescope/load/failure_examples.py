@@ -1,4 +1,4 @@
-"""Examples of failures: what is kept of an answer, and why a request could not be written."""
+"""Examples of failures: the start of an answer, an error's text, why nothing could be sent."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def why_not_written(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"nothing has given {{{error.args[0]}}} a value"
     return str(error)
+
+
+def words_of(error: OSError) -> str:
+    """The text of the errno, or what TLS says."""
+    return str(error.strerror or error) or type(error).__name__
 
 
 def start_of(data: bytes) -> str:

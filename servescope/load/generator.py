@@ -17,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError, ServescopeError
 from servescope.load.order import Order
 from servescope.load.scenario_run import ScenarioRun
+from servescope.load.targets import host_of
 from servescope.load.tls_connections import TrustedServer
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
@@ -98,15 +98,13 @@ def run(order: Order, control: Control) -> dict[str, Any]:
             ) from None
     with suppress(OSError):
         _TIMER_SLACK.write_text(_SLACK_NS)
-    # RFC 6874 section 4: the zone of a link-local address is nobody else's business.
-    host = target.host or host_and_port(target.address.partition("%")[0], target.port)
     recorder = Recorder(Path(order.rings_folder), RingKind.LOAD)
     scenario_run = ScenarioRun(
         plan.scenario,
         recorder,
         plan.destination,
         destination=(target.address, target.port),
-        host=host,
+        host=target.host or host_of(target.address, target.port),
         agent=f"servescope-load (run {order.run_id})",
         server=TrustedServer(target.trust) if target.trust else None,
     )

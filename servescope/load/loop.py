@@ -18,8 +18,8 @@ on a fresh connection, as RFC 9112 section 9.3.1 allows for an idempotent method
 request, with its first intended and send times, and what its first try took is `blocked`. On a
 fresh connection the same counts as RESET.
 
-Behind TLS a fresh connection shakes hands first (`tls_connections`), while the latency of its
-request runs already. A WebSocket takes over the connection of its handshake
+Behind TLS the handshake of a fresh connection comes first (`tls_connections`), while the latency of
+its request runs already. A WebSocket takes over the connection of its handshake
 (`websocket_conversation`).
 """
 
@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ProtocolError, UnfitValueError
 from servescope.load.awaited import Awaited, awaited_requests
 from servescope.load.exchange import Exchange
-from servescope.load.failure_examples import KEPT_BYTES, start_of, why_not_written
+from servescope.load.failure_examples import KEPT_BYTES, start_of, why_not_written, words_of
 from servescope.load.models import NEVER_NS
 from servescope.load.slow_reading import FIRST_BYTES, SlowReading
 from servescope.load.websocket_conversation import WebSocketConversation
@@ -372,7 +372,7 @@ class LoadLoop:
         except BlockingIOError:
             taken = 0
         except OSError as error:
-            self._broke(connection, now, _words_of(error))
+            self._broke(connection, now, words_of(error))
             return
         exchange = connection.exchange
         if exchange is not None:
@@ -408,7 +408,7 @@ class LoadLoop:
             return
         except OSError as error:
             # Not even a response that the end delimits is whole (RFC 9112 section 8).
-            data, control_data, end = None, (), _words_of(error)
+            data, control_data, end = None, (), words_of(error)
         now = time.monotonic_ns()
         if connection.conversation is not None:
             self._take_frames(connection, data or b"", control_data, now, end)
@@ -524,7 +524,7 @@ class LoadLoop:
         """The connection ended without a whole response."""
         exchange = connection.exchange
         if connection.conversation is not None or exchange is None:
-            self._conversation_broke(connection, LoadOutcome.WEBSOCKET, now, example)
+            self._conversation_ended(connection, LoadOutcome.WEBSOCKET, now, example)
         elif not connection.established:
             self._end(connection, exchange, connection.early_end, now, example)
         elif (
@@ -569,9 +569,12 @@ class LoadLoop:
         self._tally.answered(exchange, connection, response, end)
         flow.take(response)
         connection.exchange = None
-        connection.conversation = WebSocketConversation(flow, exchange.step)
-        connection.conversation.receive(response.content)
-        self._say_next(connection, end)
+        connection.conversation = conversation = WebSocketConversation(flow, exchange.step)
+        conversation.receive(response.content)
+        if conversation.ended:
+            self._conversation_ended(connection, LoadOutcome.WEBSOCKET, end, conversation.ended)
+        else:
+            self._say_next(connection, end)
 
     def _say_next(self, connection: Connection, due_ns: int) -> None:
         """The next message is due, or the Close after the last."""
@@ -583,7 +586,7 @@ class LoadLoop:
         except (UnfitValueError, KeyError) as error:
             flow.missing = why_not_written(error)
             now = time.monotonic_ns()
-            self._conversation_broke(connection, LoadOutcome.VALUE, now, flow.missing)
+            self._conversation_ended(connection, LoadOutcome.VALUE, now, flow.missing)
             return
         now = time.monotonic_ns()
         if frame:
@@ -628,33 +631,40 @@ class LoadLoop:
             row = _messages_of(conversation)
             self._tally.message_answered(row, exchange, conversation.received, at)
             connection.exchange = None
-            if not ended:
-                pause_ns = conversation.step.pause_ns
-                self._send_frames(connection)
-                if connection.is_closed:
-                    return
-                if pause_ns:
-                    self._at(at + pause_ns, self._say_next, connection)
-                else:
-                    self._say_next(connection, at)
+            if ended:
+                self._conversation_ended(connection, LoadOutcome.WEBSOCKET, at, ended)
                 return
-        elif exchange is not None and data and not exchange.first_byte_ns:
+            pause_ns = conversation.step.pause_ns
+            self._send_frames(connection)
+            if connection.is_closed:
+                return
+            if pause_ns:
+                self._at(at + pause_ns, self._say_next, connection)
+            else:
+                self._say_next(connection, at)
+            return
+        if exchange is not None and data and not exchange.first_byte_ns:
             exchange.first_byte_ns = self._arrived(connection, exchange, control_data, now)
         if ended:
-            self._conversation_broke(connection, LoadOutcome.WEBSOCKET, now, ended)
+            self._conversation_ended(connection, LoadOutcome.WEBSOCKET, now, ended)
         else:
             self._send_frames(connection)
 
-    def _conversation_broke(
+    def _conversation_ended(
         self, connection: Connection, outcome: LoadOutcome, now: int, example: str
     ) -> None:
-        """A WebSocket ended before its last message had one in return."""
+        """A WebSocket ended otherwise than by our Close and the server's.
+
+        That is a failure unless its last message had one in return.
+        """
         conversation, exchange = connection.conversation, connection.exchange
         assert conversation is not None  # noqa: S101 - who calls has looked
         connection.exchange = None
         self._pool.close(connection)
-        if conversation.is_closing and exchange is None:
-            return  # its flow has gone on
+        if exchange is None and conversation.has_said_all:
+            if not conversation.is_closing:  # else its flow has gone on
+                self._go_on(conversation.flow, now)
+            return
         row = _messages_of(conversation)
         if exchange is None:  # the next message could not be sent
             row.sent += 1
@@ -685,7 +695,7 @@ class LoadLoop:
             exchange, conversation = connection.exchange, connection.conversation
             if exchange is not None and exchange.intended_ns <= oldest:
                 if conversation is not None:
-                    self._conversation_broke(connection, LoadOutcome.TIMED_OUT, now, _NO_MESSAGE)
+                    self._conversation_ended(connection, LoadOutcome.TIMED_OUT, now, _NO_MESSAGE)
                 else:
                     example = _how_far(connection, exchange)
                     self._end(connection, exchange, LoadOutcome.TIMED_OUT, now, example)
@@ -717,8 +727,3 @@ def _how_far(connection: Connection, exchange: Exchange) -> str:
     if exchange.first_byte_ns:
         return f"the answer had begun: {start_of(exchange.first_bytes)}"
     return "no byte of an answer had come"
-
-
-def _words_of(error: OSError) -> str:
-    """The text of the errno, or what TLS says."""
-    return str(error.strerror or error) or type(error).__name__

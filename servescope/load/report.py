@@ -74,6 +74,15 @@ def of_histogram_ms(counts: NDArray[np.int64], q: float) -> float | None:
     return float(histogram.quantiles(counts, [q])[0]) * _MS_PER_S
 
 
+def classes_of(statuses: Mapping[str, int]) -> dict[str, int]:
+    """Answers by class of their status, as "5xx", ascending."""
+    classes: dict[str, int] = {}
+    for status, number in statuses.items():
+        name = f"{int(status) // 100}xx"
+        classes[name] = classes.get(name, 0) + number
+    return dict(sorted(classes.items()))
+
+
 class LoadModel(StrEnum):
     """Whether answers decide when the next request is sent."""
 

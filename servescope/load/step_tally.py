@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _NS: Final = 1_000_000_000
 _NS_PER_MS: Final = 1e6
 _ANSWERED: Final = int(LoadOutcome.ANSWERED)
+NEVER_NS: Final = 2**63 - 1
 
 EACH_PHASES: Final = ("blocked", "send", "wait", "receive")
 """The phases of every request, in the order in which they are kept."""
@@ -33,7 +34,7 @@ CONNECTING_PHASES: Final = ("connect", "tls")
 """Of those on a new connection alone."""
 
 FOLD_FROM: Final = 1_024
-"""Requests whose phases become counts at once: in some 0.2 ms, for which the generator is deaf."""
+"""Requests whose phases become counts at once: in some 0.2 ms, during which nothing is read."""
 
 MAX_EXAMPLES: Final = 16
 MAX_EXAMPLE_CHARACTERS: Final = 300
@@ -72,11 +73,15 @@ class PhaseCounts:
 
 
 class StepTally:
-    """Counts of one step. `Tally` fills it, request by request."""
+    """Counts of one step. `Tally` fills it, request by request.
+
+    One that timed out took `timeout_ns`, however much later that was noticed.
+    """
 
     __slots__ = (
         "_counted",
         "_counts",
+        "_timeout_ns",
         "by_outcome",
         "bytes_received",
         "connecting",
@@ -95,7 +100,10 @@ class StepTally:
         "timed_out_from_ns",
     )
 
-    def __init__(self, name: str, kind: StepKind, route_id: int, method: int) -> None:
+    def __init__(
+        self, name: str, kind: StepKind, route_id: int, method: int, timeout_ns: int = NEVER_NS
+    ) -> None:
+        self._timeout_ns = timeout_ns
         self.name = name
         self.kind = kind
         self.route_id = route_id
@@ -129,11 +137,19 @@ class StepTally:
         self.naive_ns.append(naive_ns)
 
     def fail(
-        self, outcome: LoadOutcome, latency_ns: int, naive_ns: int | None, example: str
-    ) -> None:
-        """Count a failure; `naive_ns` is None of a request that was never sent."""
+        self, outcome: LoadOutcome, intended_ns: int, sent_ns: int, end_ns: int, example: str
+    ) -> tuple[int, int | None]:
+        """Count a failure; return how long it took from the due moment and from the send, ns.
+
+        `sent_ns` is 0 of a request that was never sent: then the second is None.
+        """
         self.by_outcome[outcome] += 1
         self.note(outcome.name.lower(), example)
+        if outcome is LoadOutcome.TIMED_OUT:
+            end_ns = min(end_ns, intended_ns + self._timeout_ns)
+        latency_ns = end_ns - intended_ns
+        # Sent when its time was over already, it took no time; 0 is of a request never sent.
+        naive_ns = max(end_ns - sent_ns, 1) if sent_ns else None
         if outcome is LoadOutcome.TIMED_OUT:
             if latency_ns < self.timed_out_from_ns or not self.timed_out_from_ns:
                 self.timed_out_from_ns = latency_ns
@@ -142,6 +158,7 @@ class StepTally:
             if naive_ns is not None:
                 self.naive_ns.append(naive_ns)
                 self.naive_timed_out_ns.append(naive_ns)
+        return latency_ns, naive_ns
 
     def progress(self) -> StepProgress:
         """The step so far."""

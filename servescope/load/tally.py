@@ -21,17 +21,18 @@ from servescope.load.report import (
     Progress,
     Result,
     StepKind,
+    classes_of,
     lower_bounds,
     quantile_ms,
 )
-from servescope.load.step_tally import EACH_PHASES, FOLD_FROM, StepTally
+from servescope.load.step_tally import EACH_PHASES, FOLD_FROM, NEVER_NS, StepTally
 from servescope.load.stretches import SecondMarks
 from servescope.records.load import LoadOutcome
 from servescope.records.scenarios import RequestStep
 from servescope.request_fields import METHODS, Method, RequestFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 _NS: Final = 1_000_000_000
 _NS_PER_MS: Final = 1e6
-_NEVER_NS: Final = 2**63 - 1
 _ANSWERED: Final = int(LoadOutcome.ANSWERED)
 _FIRST_ERROR: Final = 400  # status; RFC 9110 section 15
 _TIMED_OUT: Final = int(LoadOutcome.TIMED_OUT)
@@ -80,7 +80,7 @@ class Tally:
         listener: str,
         flags: RequestFlag = _NO_FLAGS,
         model: LoadModel = LoadModel.OPEN,
-        timeout_ns: int = _NEVER_NS,
+        timeout_ns: int = NEVER_NS,
     ) -> None:
         self._timeout_ns = timeout_ns
         self._recorder = recorder
@@ -97,7 +97,7 @@ class Tally:
         self._cpu_start_s = self._seen_cpu_s = time.process_time()
         self._marks = SecondMarks()
         self._answered_in_schedule = 0
-        self._schedule_end_ns = _NEVER_NS
+        self._schedule_end_ns = NEVER_NS
         self._in_flight_ns = 0  # for which requests were in flight, of all together
         self._counted_ns = 0
         self.last_end_ns = 0
@@ -119,12 +119,13 @@ class Tally:
             kind = StepKind.REQUEST
             method = METHODS.get(step.method, Method["_OTHER"])
         route_id = self._recorder.route_id(self._listener_id, path)
-        return self._steps.setdefault((label, False), StepTally(label, kind, route_id, int(method)))
+        row = StepTally(label, kind, route_id, int(method), self._timeout_ns)
+        return self._steps.setdefault((label, False), row)
 
     def messages(self, label: str) -> StepTally:
         """The row for the messages of a WebSocket step."""
-        name = f"{label}: messages"
-        return self._steps.setdefault((label, True), StepTally(name, StepKind.MESSAGE, 0, 0))
+        row = StepTally(f"{label}: messages", StepKind.MESSAGE, 0, 0, self._timeout_ns)
+        return self._steps.setdefault((label, True), row)
 
     def begin(self, schedule_end_ns: int) -> None:
         """Requests come due until then; without it all answers are within the schedule."""
@@ -263,15 +264,9 @@ class Tally:
     def _count_failure(
         self, step: StepTally, exchange: Exchange, outcome: LoadOutcome, end_ns: int, example: str
     ) -> tuple[int, int | None]:
-        """Count it; return how long it took from the due moment and from the send, nanoseconds."""
+        """See `StepTally.fail`."""
         self.last_end_ns = end_ns
-        if outcome == _TIMED_OUT:
-            end_ns = min(end_ns, exchange.intended_ns + self._timeout_ns)
-        latency_ns = end_ns - exchange.intended_ns
-        # Sent when its time was over already, it took no time; 0 is of a request never sent.
-        naive_ns = max(end_ns - exchange.sent_ns, 1) if exchange.sent_ns else None
-        step.fail(outcome, latency_ns, naive_ns, example)
-        return latency_ns, naive_ns
+        return step.fail(outcome, exchange.intended_ns, exchange.sent_ns, end_ns, example)
 
     def cancel(self, count: int = 1) -> None:
         """Requests given up because a person stopped the run; they are no record."""
@@ -293,7 +288,7 @@ class Tally:
         counts = [len(step.latencies_ns) for step in requests]
         self._marks.mark((now_ns - start_ns) / _NS, counts, *self._ended_and_failed())
         statuses = self._statuses()
-        classes = _classes(statuses)
+        classes = classes_of(statuses)
         interval_s = (now_ns - (self._seen_ns or start_ns)) / _NS
         classes_per_s = {
             name: (number - self._seen_classes.get(name, 0)) / interval_s
@@ -388,7 +383,7 @@ class Tally:
             cancelled=self.cancelled,
             resent=self.resent,
             statuses=statuses,
-            status_classes=_classes(statuses),
+            status_classes=classes_of(statuses),
             latency_ms=LatencySummary.of(latencies),
             naive_ms=LatencySummary.of(naive),
             lag_ms=LagSummary.of(lags),
@@ -491,15 +486,6 @@ def _since(begins: Sequence[int], rows: Sequence[array[int]]) -> NDArray[np.int6
     return np.concatenate(
         [_EMPTY, *(_array(row[begin:]) for begin, row in zip(begins, rows, strict=True))]
     )
-
-
-def _classes(statuses: Mapping[str, int]) -> dict[str, int]:
-    """Answers by class of their status, as "5xx", ascending."""
-    classes: dict[str, int] = {}
-    for status, number in statuses.items():
-        name = f"{int(status) // 100}xx"
-        classes[name] = classes.get(name, 0) + number
-    return dict(sorted(classes.items()))
 
 
 def _sum(histograms: Sequence[Sequence[int]]) -> list[int]:

@@ -81,7 +81,8 @@ def request_bytes(
 def exchange(address: tuple[str, int], request: bytes, within_s: float) -> TimedExchange:
     """Send a request and read until the server closes the connection.
 
-    Raises LoadRefusedError when there is no connection, or no end of it after `within_s`.
+    Raises LoadRefusedError when there is no connection within CONNECT_S or `within_s`, or no end of
+    it after `within_s`.
     """
     began = time.perf_counter()
     blocks: list[tuple[float, int]] = []
@@ -90,13 +91,22 @@ def exchange(address: tuple[str, int], request: bytes, within_s: float) -> Timed
     def since_ms() -> float:
         return (time.perf_counter() - began) * _MS
 
+    def left_s() -> float:
+        return max(began + within_s - time.perf_counter(), 1e-3)
+
+    connect_s = min(CONNECT_S, within_s)
     try:
-        with closing(socket.create_connection(address, min(CONNECT_S, within_s))) as client:
+        try:
+            connected = socket.create_connection(address, connect_s)
+        except TimeoutError:
+            raise LoadRefusedError(f"there was no connection within {connect_s:.3g} s") from None
+        with closing(connected) as client:
             connected_ms = since_ms()
+            client.settimeout(left_s())
             client.sendall(request)
             sent_ms = since_ms()
             while True:
-                client.settimeout(max(began + within_s - time.perf_counter(), 1e-3))
+                client.settimeout(left_s())
                 block = client.recv(_READ_BYTES)
                 if not block:
                     break
@@ -105,7 +115,7 @@ def exchange(address: tuple[str, int], request: bytes, within_s: float) -> Timed
             closed_ms = since_ms()
     except TimeoutError:
         raise LoadRefusedError(
-            f"the response was not whole after {within_s:.0f} s: {len(received):,} bytes had come"
+            f"the response was not whole after {within_s:.3g} s: {len(received):,} bytes had come"
         ) from None
     except OSError as error:
         raise LoadRefusedError(f"the request failed: {error.strerror or error}") from error

@@ -1,8 +1,8 @@
 """The generator's connections behind TLS, and whom they trust.
 
 Theory of operation. A connection offers what a plain one does: `send` and `receive` on a
-non-blocking socket. `send` reports a request as taken once the kernel has all of its records; until
-the hands are shaken it raises BlockingIOError, with `awaits_peer` set when only bytes from the
+non-blocking socket. `send` reports bytes as taken once the kernel has all of their records; until
+the TLS handshake is done it raises BlockingIOError, with `awaits_peer` set when only bytes from the
 server can change that. Bytes that complete no plaintext look like nothing. Every handshake is a
 whole one: no session is resumed.
 
@@ -106,7 +106,7 @@ class TrustedServer:
 class TlsConnection(Connection):
     """A connection whose bytes are encrypted; see `Connection`."""
 
-    __slots__ = ("_connected_ns", "_is_known", "_is_taken", "_server", "_stream")
+    __slots__ = ("_connected_ns", "_encrypted_bytes", "_is_known", "_server", "_stream")
 
     def __init__(self, family: socket.AddressFamily, opened_ns: int, server: TrustedServer) -> None:
         super().__init__(family, opened_ns)
@@ -117,28 +117,28 @@ class TlsConnection(Connection):
         )
         self._stream.begin()
         self._connected_ns = 0  # the kernel took the first bytes: TCP is connected
-        self._is_taken = False  # the request that is being sent is in the ciphertext owed
+        self._encrypted_bytes = 0  # of those offered, how many are in the ciphertext owed
         self._is_known = False  # the server showed the listener's certificate
         self.send = self._encrypt_and_send
         self.receive = self._receive_and_decrypt
 
     def _encrypt_and_send(self, data: bytes) -> int:
-        """Send a request; how much of it was taken: all.
+        """Encrypt and send; how many of the bytes were taken.
 
-        Raises BlockingIOError until the kernel has taken all of it: then the same has to be offered
-        again. Raises OSError as send(2), and ssl.SSLError.
+        Raises BlockingIOError until the kernel has all that were encrypted: then the same have to
+        be offered again, and others may follow them. Raises OSError as send(2), and ssl.SSLError.
         """
         self.awaits_peer = False
-        if self._is_known and not self._is_taken:
+        if self._is_known and not self._encrypted_bytes:
             self._stream.encrypt(data)
-            self._is_taken = True
+            self._encrypted_bytes = len(data)
         if not self._flush():
             raise BlockingIOError
-        if not self._is_taken:
+        if not self._is_known:
             self.awaits_peer = True
             raise BlockingIOError
-        self._is_taken = False
-        return len(data)
+        taken, self._encrypted_bytes = self._encrypted_bytes, 0
+        return taken
 
     def _flush(self) -> bool:
         """Send what is owed; whether all of it is out. Raises OSError as send(2)."""

@@ -10,7 +10,6 @@ from servescope.wire.websocket import (
     Failed,
     OpenWebSocket,
     TextReceived,
-    WebSocketState,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +22,16 @@ _NORMAL: int = 1000  # RFC 6455 section 7.4.1
 class WebSocketConversation:
     """Sans-IO: `outgoing` are the bytes that have to be sent, in order."""
 
-    __slots__ = ("_position", "_websocket", "ended", "flow", "outgoing", "received", "step")
+    __slots__ = (
+        "_position",
+        "_websocket",
+        "ended",
+        "flow",
+        "is_closing",
+        "outgoing",
+        "received",
+        "step",
+    )
 
     def __init__(self, flow: ActiveFlow, step: CompiledStep) -> None:
         self.flow = flow
@@ -31,27 +39,30 @@ class WebSocketConversation:
         self.outgoing = bytearray()
         self.received = -1  # bytes of the last message that came, -1 when none did
         self.ended = ""  # how the peer ended it, in a few words
+        self.is_closing = False  # our own Close is among `outgoing`, or was
         self._websocket = OpenWebSocket(is_client=True)
         self._position = 0
 
     @property
-    def is_closing(self) -> bool:
-        """Whether all messages were exchanged."""
-        return self._websocket.state is not WebSocketState.OPEN
+    def has_said_all(self) -> bool:
+        """Whether the last message was sent, or there is none."""
+        return self._position == len(self.step.messages)
 
     def say_next(self) -> bytes:
         """Send the next message; return its frame, or b"" when a Close is sent after the last.
 
-        Raises UnfitValueError when a value makes it too long, KeyError for one that is missing.
+        Not after the peer has `ended` it. Raises UnfitValueError when a value makes it too long,
+        KeyError for one that is missing.
         """
         self.received = -1
-        if self._position < len(self.step.messages):
+        if not self.has_said_all:
             text = self.step.messages[self._position].fill(self.flow.values)
             self._position += 1
             frame = self._websocket.text(text)
             self.outgoing += frame
             return frame
         self.outgoing += self._websocket.close(_NORMAL)
+        self.is_closing = True
         return b""
 
     def receive(self, data: bytes) -> None:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.errors import LoadRefusedError, ProtocolError, ServescopeError
-from servescope.load.failure_examples import KEPT_BYTES, start_of
+from servescope.load.failure_examples import KEPT_BYTES, start_of, words_of
 from servescope.records.load import LoadOutcome
 from servescope.wire.http1_client import ClientConnection, Response
 
@@ -99,7 +99,7 @@ class WaitingConnection:
         except ProtocolError as error:
             raise ExchangeFailedError(LoadOutcome.PROTOCOL, str(error), sent_ns) from None
         except OSError as error:
-            raise ExchangeFailedError(LoadOutcome.RESET, _reason(error), sent_ns) from None
+            raise ExchangeFailedError(LoadOutcome.RESET, words_of(error), sent_ns) from None
         finally:
             if not is_whole:  # a greenlet that is killed leaves an answer under way, too
                 self.close()
@@ -114,22 +114,22 @@ class WaitingConnection:
         except TimeoutError:
             raise
         except OSError as error:
-            raise ExchangeFailedError(LoadOutcome.REFUSED, _reason(error)) from None
+            raise ExchangeFailedError(LoadOutcome.REFUSED, words_of(error)) from None
         self._socket, self._http, self._served = opened, ClientConnection(), 0
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._server is not None:
-            self._socket = opened = self._shake_hands(opened, self._server)
+            self._socket = opened = self._wrap_in_tls(opened, self._server)
         return opened
 
     @staticmethod
-    def _shake_hands(plain: socket.socket, server: TrustedServer) -> socket.socket:
+    def _wrap_in_tls(plain: socket.socket, server: TrustedServer) -> socket.socket:
         try:
             encrypted = server.context.wrap_socket(plain, server_hostname=server.server_name)
             server.check(encrypted.getpeercert(binary_form=True) or b"")
         except TimeoutError:
             raise
         except (OSError, ssl.CertificateError, LoadRefusedError) as error:
-            reason = _reason(error) if isinstance(error, OSError) else str(error)
+            reason = words_of(error) if isinstance(error, OSError) else str(error)
             raise ExchangeFailedError(LoadOutcome.HANDSHAKE, reason) from None
         return encrypted
 
@@ -160,7 +160,3 @@ def _left_s(deadline_ns: int) -> float:
     if left_ns <= 0:
         raise TimeoutError
     return left_ns / _NS
-
-
-def _reason(error: OSError) -> str:
-    return str(error.strerror or error) or type(error).__name__

@@ -45,7 +45,7 @@ class Coordinator:
     """One test of Locust: the scenario of a file, ordered, and its run.
 
     `version` is Locust's, `target` the file to be written, None for one that is named after the
-    scenario and the time. Raises LoadRefusedError for a scenario that cannot be carried out so.
+    time. Raises LoadRefusedError for a scenario that cannot be carried out so.
     """
 
     def __init__(self, path: Path, target: Path | None, settings: Settings, version: str) -> None:

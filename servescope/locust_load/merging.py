@@ -16,6 +16,7 @@ from servescope.load.report import (
     LoadModel,
     Result,
     StepKind,
+    classes_of,
     lower_bounds,
     quantile_ms,
 )
@@ -71,7 +72,7 @@ def merged(
         cancelled=counts["cancelled"],
         resent=counts["resent"],
         statuses=dict(sorted(statuses.items())),
-        status_classes=_classes(statuses),
+        status_classes=classes_of(statuses),
         latency_ms=LatencySummary.of(latencies),
         naive_ms=LatencySummary.of(naive),
         lag_ms=LagSummary.of(lags),
@@ -151,9 +152,3 @@ def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, number in one.items():
             total[name] = total.get(name, 0) + number
     return total
-
-
-def _classes(statuses: Mapping[str, int]) -> dict[str, int]:
-    return dict(
-        sorted(_summed({f"{status[0]}xx": number} for status, number in statuses.items()).items())
-    )

@@ -38,7 +38,6 @@ class WorkersOrder:
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario."""
         return from_toml(self.toml).scenario
 
     @property

@@ -51,13 +51,15 @@ class EndedRequest(NamedTuple):
 class StepTallies:
     """The rows of a mix, by label."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_ns: int) -> None:
+        self._timeout_ns = timeout_ns
         self._rows: dict[str, StepTally] = {}
 
     def step(self, step: Step, label: str) -> StepTally:
         """The row for requests of a step; steps of the same label share it."""
         del step
-        return self._rows.setdefault(label, StepTally(label, StepKind.REQUEST, 0, 0))
+        row = StepTally(label, StepKind.REQUEST, 0, 0, self._timeout_ns)
+        return self._rows.setdefault(label, row)
 
     def messages(self, label: str) -> StepTally:
         """None: the coordinator refuses WebSockets."""
@@ -90,7 +92,8 @@ class WorkerLoad:
         self._on_end = on_end
         trust = order.trust
         self._server = None if trust is None else TrustedServer(trust)
-        self._tallies = StepTallies()
+        self._timeout_ns = int(self._scenario.timeout_seconds * _NS)
+        self._tallies = StepTallies(self._timeout_ns)
         self._mix = Mix(
             self._scenario,
             self._tallies,
@@ -253,8 +256,7 @@ class WorkerLoad:
         try:
             if flow.missing:
                 raise ExchangeFailedError(LoadOutcome.VALUE, flow.missing)  # noqa: TRY301
-            deadline_ns = intended_ns + int(self._scenario.timeout_seconds * _NS)
-            answer = connection.exchange(data, step, deadline_ns)
+            answer = connection.exchange(data, step, intended_ns + self._timeout_ns)
         except ExchangeFailedError as error:
             self._failed(step, error, intended_ns)
             return None
@@ -279,8 +281,7 @@ class WorkerLoad:
 
     def _failed(self, step: CompiledStep, error: ExchangeFailedError, intended_ns: int) -> None:
         now_ns = time.monotonic_ns()
-        naive_ns = now_ns - error.sent_ns if error.sent_ns else None
-        step.tally.fail(error.outcome, now_ns - intended_ns, naive_ns, str(error))
+        _, naive_ns = step.tally.fail(error.outcome, intended_ns, error.sent_ns, now_ns, str(error))
         self._last_end_ns = max(self._last_end_ns, now_ns)
         kind = error.outcome.name.lower().replace("_", " ")
         self._tell(step, (naive_ns or 0) / 1e6, 0, f"{kind}: {error}")

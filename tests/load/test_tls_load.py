@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
+import socket
 import ssl
 import threading
 import time
@@ -15,7 +18,7 @@ from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.load.targets import Target, Targets
-from servescope.load.tls_connections import Trust
+from servescope.load.tls_connections import TlsConnection, Trust, TrustedServer
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadOutcome, LoadPlan, RunState
 from servescope.records.scenarios import Flow, RequestStep
@@ -26,6 +29,7 @@ from servescope.serving.tls.certificates import (
     self_signed_pair,
     shown,
 )
+from servescope.sockets.timestamps import CONTROL_BYTES
 
 from .conftest import OK, Outcome, TinyServer, answers
 from .test_flows import plan_of as plan_of_flows
@@ -39,6 +43,7 @@ pytestmark = pytest.mark.real_time
 Serve = Callable[..., TinyServer]
 Run = Callable[..., Outcome]
 each_of = partial(plan_of, rate=200, keep_alive=False)
+WAIT_S = 10
 
 
 class Identity:
@@ -202,6 +207,56 @@ def test_a_slow_client_reads_part_by_part(serve: Serve, run_plan: Run, identity:
     assert (result.answered, result.failed) == (6, NOTHING_FAILED)
     # A record of TLS has up to 16 KiB, all of which is there at once.
     assert result.phases["receive"].seconds >= 6 * 0.1
+
+
+def test_bytes_that_follow_some_the_kernel_has_not_taken_are_sent_as_well(
+    identity: Identity,
+) -> None:
+    waiting, following = b"a" * 1_000_000, b"b" * 1_000
+    received = bytearray()
+    may_read = threading.Event()
+
+    def serve_one(listening: socket.socket) -> None:
+        plain, _ = listening.accept()
+        plain.settimeout(WAIT_S)
+        with identity.context.wrap_socket(plain, server_side=True) as server:
+            may_read.wait(WAIT_S)
+            with contextlib.suppress(TimeoutError):  # what has not come by then is lost
+                while len(received) < len(waiting + following):
+                    received.extend(server.recv(65_536))
+
+    connection = TlsConnection(socket.AF_INET, time.monotonic_ns(), TrustedServer(identity.trust))
+    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+
+    def offer(data: bytes) -> bytes:
+        """Those that have to be offered again."""
+        try:
+            return data[connection.send(data) :]
+        except BlockingIOError:
+            return data
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        thread = threading.Thread(target=serve_one, args=(listening,))
+        thread.start()
+        connection.connect(*listening.getsockname())
+        select.select([], [connection.fd], [], WAIT_S)
+        unsent = offer(waiting)
+        while connection.awaits_peer:  # the handshake
+            select.select([connection.fd], [], [], WAIT_S)
+            with contextlib.suppress(BlockingIOError):
+                connection.receive(65_536, CONTROL_BYTES)
+            unsent = offer(unsent)
+        assert unsent == waiting
+        unsent = offer(unsent + following)
+        assert unsent == waiting + following
+        may_read.set()
+        while unsent:
+            select.select([], [connection.fd], [], WAIT_S)
+            unsent = offer(unsent)
+        thread.join()
+    connection.close()
+    assert received == waiting + following
 
 
 @pytest.mark.process

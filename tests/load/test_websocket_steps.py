@@ -22,7 +22,7 @@ from servescope.records.scenarios import (
 from servescope.wire.http1_events import RequestHead
 from servescope.wire.http1_rules import Limits
 from servescope.wire.http1_server import Http1Server
-from servescope.wire.websocket import CloseReceived, OpenWebSocket, TextReceived
+from servescope.wire.websocket import CloseReceived, OpenWebSocket, PongReceived, TextReceived
 from servescope.wire.websocket_handshake import read_handshake
 
 from .conftest import Outcome, TinyServer
@@ -32,13 +32,26 @@ from .test_phases import check_law
 pytestmark = pytest.mark.real_time
 
 Run = Callable[[LoadPlan, int], Outcome]
+CLOSE = b"close"
+
+
+def greets(websocket: OpenWebSocket) -> bytes:
+    return websocket.text("hello") + websocket.ping(b"?")
 
 
 class EchoServer:
-    """Says each message again; `reply` may say nothing or end the connection instead."""
+    """Says each message again; `reply` may say nothing or end the connection instead.
 
-    def __init__(self, reply: Callable[[OpenWebSocket, str], bytes | None]) -> None:
+    `greeting` goes out together with the 101; the pong to a ping of `CLOSE` is answered by a Close.
+    """
+
+    def __init__(
+        self,
+        reply: Callable[[OpenWebSocket, str], bytes | None],
+        greeting: Callable[[OpenWebSocket], bytes],
+    ) -> None:
         self.reply = reply
+        self.greeting = greeting
         self.messages: list[str] = []
         self.closes: list[int] = []
         self._sockets: list[socket.socket] = []
@@ -62,8 +75,8 @@ class EchoServer:
             head = server.next_event()
             assert isinstance(head, RequestHead)
             websocket = OpenWebSocket()
-            greeting = websocket.text("hello") + websocket.ping(b"?")
-            connection.sendall(read_handshake(head).response(b"today", None, ()) + greeting)
+            opening = read_handshake(head).response(b"today", None, ())
+            connection.sendall(opening + self.greeting(websocket))
             while data := connection.recv(65_536):
                 websocket.receive_data(data)
                 while (event := websocket.next_event()) is not None:
@@ -75,6 +88,8 @@ class EchoServer:
                         connection.sendall(answer)
                     elif isinstance(event, CloseReceived):
                         self.closes.append(event.code)
+                    elif event == PongReceived(CLOSE):
+                        connection.sendall(websocket.close(1001, "restart"))
                 connection.sendall(websocket.take_replies())
 
     def close(self) -> None:
@@ -92,8 +107,11 @@ class EchoServer:
 def echo() -> Iterator[Callable[..., EchoServer]]:
     servers: list[EchoServer] = []
 
-    def start(reply: Callable[..., bytes | None] = OpenWebSocket.text) -> EchoServer:
-        servers.append(EchoServer(reply))
+    def start(
+        reply: Callable[..., bytes | None] = OpenWebSocket.text,
+        greeting: Callable[..., bytes] = greets,
+    ) -> EchoServer:
+        servers.append(EchoServer(reply, greeting))
         return servers[-1]
 
     yield start
@@ -176,6 +194,66 @@ def test_a_close_before_the_reply_says_its_code(
     server = echo(lambda websocket, _text: websocket.close(1013, "later"))
     messages = run_plan(plan_of(CHAT), server.port).result.steps[1]
     assert messages.examples == {"websocket": "the server closed the WebSocket: 1013 later"}
+
+
+def closes_with_the_reply(websocket: OpenWebSocket, text: str) -> bytes:
+    return websocket.text(text) + websocket.close(1001, "restart")
+
+
+def closes_in_the_pause(websocket: OpenWebSocket, text: str) -> bytes:
+    """The pong shows that the reply was read."""
+    return websocket.text(text) + websocket.ping(CLOSE)
+
+
+CLOSINGS = pytest.mark.parametrize(
+    ("reply", "seconds_between"),
+    [(closes_with_the_reply, 0.0), (closes_with_the_reply, 0.3), (closes_in_the_pause, 0.3)],
+    ids=["with the reply", "with the reply before a pause", "in the pause"],
+)
+
+
+@CLOSINGS
+def test_a_close_with_messages_left_fails_the_flow(
+    echo: Callable[..., EchoServer],
+    run_plan: Run,
+    reply: Callable[..., bytes],
+    seconds_between: float,
+) -> None:
+    step = WebSocketStep("chat", "/ws", ("1", "2", "3"), seconds_between=seconds_between)
+    result = run_plan(plan_of(step), echo(reply).port).result
+    messages = result.steps[1]
+    assert (messages.sent, messages.answered) == (10, 5)
+    assert messages.failed == all_failed("websocket", 5)
+    assert messages.examples == {"websocket": "the server closed the WebSocket: 1001 restart"}
+    assert result.flows == Flows(5, 0, 5, 0)
+
+
+@CLOSINGS
+def test_a_close_after_the_last_reply_completes_the_step(
+    echo: Callable[..., EchoServer],
+    run_plan: Run,
+    reply: Callable[..., bytes],
+    seconds_between: float,
+) -> None:
+    step = WebSocketStep("chat", "/ws", ("1",), seconds_between=seconds_between)
+    again = WebSocketStep("again", "/ws", ("2",), seconds_between=seconds_between)
+    result = run_plan(plan_of(step, again), echo(reply).port).result
+    assert [step.answered for step in result.steps] == [5, 5, 5, 5]
+    assert [step.failed for step in result.steps] == [NOTHING_FAILED] * 4
+    assert result.flows == Flows(5, 5, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("messages", "failed"), [(("hi", "bye"), 5), ((), 0)], ids=["messages", "none"]
+)
+def test_a_close_with_the_handshake_ends_the_step(
+    echo: Callable[..., EchoServer], run_plan: Run, messages: tuple[str, ...], failed: int
+) -> None:
+    server = echo(greeting=lambda websocket: websocket.close(1000))
+    result = run_plan(plan_of(WebSocketStep("chat", "/ws", messages)), server.port).result
+    assert result.answered == 5
+    assert result.steps[1].failed == all_failed("websocket", failed)
+    assert result.flows == Flows(5, 5 - failed, failed, 0)
 
 
 def test_a_message_without_a_reply_times_out(

@@ -142,6 +142,18 @@ def test_a_timeout_is_a_lower_bound(server):
     assert result.latency_ms.p50 >= 300
 
 
+def test_a_request_that_times_out_took_no_longer_than_the_timeout(server):
+    """The one user comes to some of them when their time is over already."""
+    steps = (RequestStep(target="/"), RequestStep(target="/never"))
+    scenario = Scenario(Constant(45, 0.2), (Flow(steps),), timeout_seconds=0.1)
+    reports, told = reports_of(scenario, server.origin, 1)
+    result = merged(scenario, reports, 1, "Locust")
+    assert result.failed["timed_out"] == result.flows.failed == 9
+    assert result.timed_out_from_ms == 100
+    assert result.latency_ms.max <= 110, "an answer may come a moment later"
+    assert all(one.milliseconds <= 110 for one in told)
+
+
 def test_no_http():
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
