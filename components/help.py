@@ -21,7 +21,10 @@ READ: Final = (
 NOT_RECORDED: Final = "Nothing was recorded in this span."
 NO_LISTENER: Final = "No listener was measured in this span."
 NO_REQUESTS: Final = "No requests in this span."
-REQUESTS_ADVICE: Final = "A request to a listener shows here a second or two later; the page Overview names the listeners."
+REQUESTS_ADVICE: Final = (
+    "A request to a listener shows here a second or two later; the page Overview names the "
+    "listeners."
+)
 TOO_FEW: Final = (
     "No requests in this span, or too few in each step for a percentile: "
     f"p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}."
