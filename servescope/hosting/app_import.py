@@ -52,7 +52,7 @@ class AppName(NamedTuple):
     attribute: tuple[str, ...]
     call: tuple[tuple[Any, ...], dict[str, Any]] | None
     text: str
-    """The name as every way to write it: quotes and spaces are alike."""
+    """The name in normal form, the same however quotes and spaces were written."""
 
 
 def parse_app_name(name: str) -> AppName:

@@ -175,6 +175,19 @@ class Exchange:
         value = self.head.header(name) if self.head is not None else None
         return value.decode("latin-1") if value else ""
 
+    def combined_header(self, name: bytes) -> str:
+        """A request header's lines as one value (RFC 9110 section 5.3), empty without one."""
+        head = self.head
+        if head is None or head.header(name) is None:
+            return ""
+        lines = [value for known, value in head.headers if known == name]
+        return b",".join(lines).decode("latin-1")
+
+    def date(self) -> str:
+        """The value of the Date field of an answer that is made now."""
+        value, _ = self.sink.date(self.sink.now_ns())
+        return value.decode()
+
     def begin(self, sink: ResponseSink, now_ns: int) -> None:
         """A worker takes the request."""
         self.sink = sink if self.capture is None else self.capture.watch(sink)

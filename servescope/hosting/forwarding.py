@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.wire.forwarded import ForwardedRequest, TrustedProxies
-    from servescope.wire.http1_events import RequestHead
 
 FORWARDED_KEY: Final = "servescope.forwarded"
 """In a WSGI environ: the word of trusted proxies about this request; missing without them."""
@@ -25,16 +23,11 @@ def forward(exchange: Exchange, proxies: TrustedProxies) -> None:
     # A proxy that repeats itself on a kept connection sends one head (see http1_known_heads).
     known = head.notes.get(proxies)
     if known is None or known[0] != peer:
-        known = head.notes[proxies] = peer, proxies.resolve(peer, partial(_joined, head))
+        forwarded = proxies.resolve(peer, lambda name: exchange.combined_header(name.encode()))
+        known = head.notes[proxies] = peer, forwarded
     exchange.forwarded = forwarded = known[1]
     if forwarded is not None and forwarded.address:
         exchange.client = forwarded.address, forwarded.port
-
-
-def _joined(head: RequestHead, name: str) -> str:
-    """A field's lines as one value (RFC 9110 section 5.3)."""
-    wanted = name.encode()
-    return b",".join([value for known, value in head.headers if known == wanted]).decode("latin-1")
 
 
 def tell_environ(environ: dict[str, Any], forwarded: ForwardedRequest) -> None:

@@ -21,7 +21,7 @@ NO_ROOM: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open
 class OverCapacityConversation(Conversation):
     """Answers the first bytes of a request with 503, whatever they are.
 
-    Without TLS the 503 goes out at once; with it there is nobody to tell before hands are shaken.
+    Without TLS the 503 is sent at once; with TLS only after the handshake.
     """
 
     __slots__ = ()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _NS = 1_000_000_000
 
 
-class Truth(Protocol):
-    """A value with a truth."""
+class SupportsBool(Protocol):
+    """Anything that can stand for a bool: it is asked each time."""
 
     def __bool__(self) -> bool: ...
 
@@ -124,7 +124,7 @@ class Site:
         self.address = address
         self.port = port
         self.is_unix = address.startswith("/")
-        self.draining: Truth = False
+        self.draining: SupportsBool = False
         self.scheme = "https" if is_tls else "http"
         # Of every request, and of the first of its connection.
         self.request_flags = RequestFlag.TLS if is_tls else RequestFlag(0)

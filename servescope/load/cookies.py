@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from email.utils import parsedate_to_datetime
 from typing import Final
+
+from servescope.wire.http_date import parse_http_date
 
 MAX_COOKIES: Final = 50
 """Cookies kept for a flow, as many as a browser has to keep for a domain (section 6.1)."""
@@ -66,11 +67,8 @@ def _has_expired(attributes: dict[str, str]) -> bool:
     age = attributes.get("max-age", "")
     if _AGE.fullmatch(age):
         return age.startswith("-") or not age.strip("0")  # it may have more digits than int() takes
-    try:
-        expires = parsedate_to_datetime(attributes.get("expires", ""))
-    except (ValueError, TypeError):  # a date that cannot be read is none
-        return False
-    return expires.timestamp() <= time.time()
+    expires = parse_http_date(attributes.get("expires", ""))
+    return expires is not None and expires <= time.time()
 
 
 def _default_path(target: str) -> str:

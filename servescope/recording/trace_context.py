@@ -9,9 +9,10 @@ from servescope.recording.detail_layout import NO_TRACE
 
 TRACEPARENT: Final = "traceparent"
 _TRACEPARENT: Final = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+    r"(?:00|(?P<later>(?!00|ff)[0-9a-f]{2}))"
+    r"-(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?(later)(?:-.*)?)"
 )
-"""Section 3.2; a later version may have more fields behind these four."""
+"""Section 3.2; a version later than 00 may have more fields behind these four."""
 
 
 def trace_id_of(traceparent: str) -> bytes:

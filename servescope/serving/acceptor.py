@@ -116,7 +116,7 @@ class Acceptor(Generic[C]):
     def has_room(self, connection: Connection, open_connections: int) -> bool:
         """Whether the connection is to be read; if not it was given a 503 to run, or was closed.
 
-        Behind TLS one without room is read as well: it gets its 503 once hands are shaken.
+        Behind TLS one without room is read as well: it gets its 503 once the TLS handshake is done.
         """
         most = self._assignment.options.max_connections
         if open_connections < most:

@@ -10,8 +10,7 @@ from servescope.forked_child import end_forked_child
 class StreamSocket(Protocol):
     """The part of `socket.socket` that connections use, non-blocking."""
 
-    def fileno(self) -> int:
-        """Its descriptor."""
+    def fileno(self) -> int: ...
 
     def recvmsg(
         self, size: int, control_bytes: int, /
@@ -27,8 +26,7 @@ class StreamSocket(Protocol):
     def shutdown(self, how: int, /) -> None:
         """End one direction or both."""
 
-    def close(self) -> None:
-        """Close the socket."""
+    def close(self) -> None: ...
 
 
 class _ParentsSocket:

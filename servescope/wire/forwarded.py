@@ -183,7 +183,10 @@ def read_pairs(element: str) -> dict[str, str]:
 
 
 def read_scheme(text: str) -> str:
-    """`http` or `https`; empty when the text is no scheme we serve. That of a WebSocket is its."""
+    """`http` or `https`; empty when the text is no scheme we serve.
+
+    `ws` counts as `http`, `wss` as `https`.
+    """
     return _SCHEMES.get(text.lower(), "")
 
 
@@ -206,7 +209,10 @@ def _nearest(value: str) -> str:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
-    """An address, of an IPv4 one in IPv6 clothes the IPv4 one. Raises ValueError."""
+    """An address; an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) as IPv4.
+
+    Raises ValueError.
+    """
     address = ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

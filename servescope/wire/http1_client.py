@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import httptools
 
 from servescope.errors import ProtocolError
+from servescope.wire.http1_rules import list_members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,9 +238,10 @@ class ClientConnection:
         elif folded == b"transfer-encoding":
             self._delimited = value.lower().rstrip().endswith(b"chunked")
         elif folded == b"connection":
-            self._says_close = b"close" in value.lower()
+            self._says_close |= b"close" in list_members([value.lower()])
         if self._keeps and not self._excess and not self._head_complete:  # else it is a trailer
-            self._headers.append((folded, value))
+            # llhttp leaves the optional white space behind a value (RFC 9112 section 5).
+            self._headers.append((folded, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """The head is whole; to HEAD it is the whole response (RFC 9112 section 6.3)."""

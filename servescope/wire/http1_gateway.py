@@ -24,7 +24,14 @@ _HOP_BY_HOP: Final = frozenset(
     {_CONNECTION, b"proxy-connection", b"keep-alive", b"te", _TRANSFER_ENCODING, b"upgrade"}
 )
 _OF_REQUEST: Final = frozenset(
-    {b"host", b"content-length", b"expect", b"x-forwarded-for", b"x-forwarded-proto"}
+    {
+        b"host",
+        b"content-length",
+        b"expect",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"forwarded",
+    }
 )
 """Fields of a request that are written anew, or were seen to: its content is whole."""
 
@@ -39,8 +46,9 @@ def forwarded_request(
     """The request as the server behind gets it, whole.
 
     `raw_head` is the head as it came, `client` the address that it came from, `scheme` that of its
-    connection: http or https. The client's own claims of both are replaced, so that the server can
-    believe them. The content, if it came in chunks, gets a length.
+    connection: http or https. The client's own claims of both are replaced, those in `Forwarded`
+    (RFC 7239) left out, so that the server can believe ours. The content, if it came in chunks,
+    gets a length.
     """
     host = head.header(b"host") or b""
     lines = [f"{head.method} {head.target} HTTP/1.1".encode("latin-1"), b"Host: " + host]

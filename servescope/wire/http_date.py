@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 
 
@@ -13,6 +14,9 @@ def http_date(epoch_s: float) -> str:
 def parse_http_date(text: str) -> int | None:
     """Epoch seconds of an HTTP date in any of the three forms; None when it is none."""
     try:
-        return int(parsedate_to_datetime(text).timestamp())
+        parsed = parsedate_to_datetime(text)
+        if parsed.tzinfo is None:  # an asctime-date names no zone: it is UTC all the same
+            parsed = parsed.replace(tzinfo=UTC)
+        return int(parsed.timestamp())
     except (ValueError, OverflowError):
         return None

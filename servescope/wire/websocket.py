@@ -342,7 +342,9 @@ class OpenWebSocket:
         Close may not carry, TypeError for a code or reason that is none; then it stays open.
         """
         if not is_close_code(code):
-            raise ValueError(f"{code} is no code for a Close: 1000 to 1013 or 3000 to 4999")
+            raise ValueError(
+                f"{code} is no code for a Close: 1000 to 1003, 1007 to 1013, 3000 to 4999"
+            )
         if not isinstance(reason, str):
             raise TypeError(f"the reason of a Close is text, got {type(reason).__name__}")
         if self.state is not WebSocketState.OPEN:

@@ -18,7 +18,7 @@ from servescope.wire.http1_response import SERVER, ResponseError
 from servescope.wire.http1_rules import TCHAR, list_members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from servescope.wire.http1_events import RequestHead
 
@@ -49,10 +49,16 @@ _OURS: Final = frozenset(
         b"upgrade",
         b"sec-websocket-accept",
         b"sec-websocket-extensions",
+        b"sec-websocket-protocol",
         b"content-length",
         b"transfer-encoding",
     )
 )
+
+_NOT_OFFERED: Final = {
+    b"sec-websocket-extensions": "the answer agrees on an extension that was not offered",
+    b"sec-websocket-protocol": "the answer agrees on a subprotocol that was not offered",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +95,14 @@ class Handshake:
     ) -> bytes:
         """Bytes of the 101 that opens the WebSocket.
 
-        Raises ResponseError when the subprotocol was not offered or a header is unfit; headers that
-        belong to the handshake itself are left out.
+        Server and Date are added where they lack; headers that belong to the handshake itself are
+        left out. Raises ResponseError when the subprotocol was not offered or a header is unfit.
         """
         lines = [
             b"HTTP/1.1 101 Switching Protocols",
             b"Upgrade: websocket",
             b"Connection: Upgrade",
             b"Sec-WebSocket-Accept: " + self.accept,
-            b"Server: " + SERVER.encode(),
-            b"Date: " + date,
         ]
         if subprotocol is not None:
             if subprotocol not in self.subprotocols:
@@ -106,11 +110,18 @@ class Handshake:
             lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode())
         if self.deflate is not None:
             lines.append(b"Sec-WebSocket-Extensions: " + self.deflate.header())
+        given = set()
         for name, value in headers:
             if _TOKEN.fullmatch(name) is None or _FIELD_VALUE.fullmatch(value) is None:
                 raise ResponseError(f"header {name!r}: {value!r} holds bytes HTTP does not allow")
-            if name.lower() not in _OURS:
+            folded = name.lower()
+            if folded not in _OURS:
                 lines.append(name + b": " + value)
+                given.add(folded)
+        if b"server" not in given:
+            lines.append(b"Server: " + SERVER.encode())
+        if b"date" not in given:
+            lines.append(b"Date: " + date)
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
@@ -121,8 +132,8 @@ def asks_for_websocket(head: RequestHead) -> bool:
     """
     if not head.minor_version or head.header(b"upgrade") is None:
         return False
-    upgrades = {token.lower() for token in _members(head, b"upgrade")}
-    options = {token.lower() for token in _members(head, b"connection")}
+    upgrades = {token.lower() for token in _members(head.headers, b"upgrade")}
+    options = {token.lower() for token in _members(head.headers, b"connection")}
     return b"websocket" in upgrades and b"upgrade" in options
 
 
@@ -136,18 +147,18 @@ def read_handshake(head: RequestHead, *, compress: bool = True) -> Handshake:
         raise ProtocolError(HTTPStatus.METHOD_NOT_ALLOWED, "A WebSocket is opened with GET.")
     if head.has_body:
         raise ProtocolError(HTTPStatus.BAD_REQUEST, "A WebSocket handshake has no body.")
-    versions = _values(head, b"sec-websocket-version")
+    versions = _values(head.headers, b"sec-websocket-version")
     if len(versions) != 1 or versions[0] != VERSION:
         raise ProtocolError(
             HTTPStatus.UPGRADE_REQUIRED, "The only WebSocket version implemented is 13."
         )
-    keys = _values(head, b"sec-websocket-key")
+    keys = _values(head.headers, b"sec-websocket-key")
     if len(keys) != 1 or not _is_key(keys[0]):
         raise ProtocolError(
             HTTPStatus.BAD_REQUEST,
             "Sec-WebSocket-Key is not exactly one value of 16 bytes in base64.",
         )
-    subprotocols = _members(head, b"sec-websocket-protocol")
+    subprotocols = _members(head.headers, b"sec-websocket-protocol")
     if any(_TOKEN.fullmatch(name) is None for name in subprotocols):
         raise ProtocolError(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol is malformed.")
     return Handshake(
@@ -172,21 +183,23 @@ def client_fields(key: str) -> list[tuple[str, str]]:
     ]
 
 
-def why_not_opened(status: int, headers: Iterable[tuple[bytes, bytes]], key: str) -> str:
+def why_not_opened(status: int, headers: Sequence[tuple[bytes, bytes]], key: str) -> str:
     """Why this answer opens no WebSocket, as a sentence; empty when it does (section 4.1).
 
-    The names of headers are in lower case.
+    The names of headers are in lower case. The request had the `client_fields` with this key: it
+    offered neither an extension nor a subprotocol.
     """
     if status != HTTPStatus.SWITCHING_PROTOCOLS:
         return f"the answer to the handshake has status {status}, not 101"
-    accepts = [value for name, value in headers if name == b"sec-websocket-accept"]
-    if accepts != [_accept_of(key.encode())]:
+    if [token.lower() for token in _members(headers, b"upgrade")] != [b"websocket"]:
+        return "Upgrade of the answer does not name websocket alone"
+    if b"upgrade" not in {token.lower() for token in _members(headers, b"connection")}:
+        return "Connection of the answer does not name upgrade"
+    if _values(headers, b"sec-websocket-accept") != [_accept_of(key.encode())]:
         return (
             "Sec-WebSocket-Accept of the answer does not prove that it was made for the handshake"
         )
-    if any(name == b"sec-websocket-extensions" for name, _ in headers):
-        return "the answer agrees on an extension that was not offered"
-    return ""
+    return next((told for name, told in _NOT_OFFERED.items() if _values(headers, name)), "")
 
 
 def _accept_of(key: bytes) -> bytes:
@@ -200,18 +213,18 @@ def _is_key(value: bytes) -> bool:
         return False
 
 
-def _values(head: RequestHead, name: bytes) -> list[bytes]:
-    return [value for known, value in head.headers if known == name]
+def _values(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    return [value for known, value in headers if known == name]
 
 
-def _members(head: RequestHead, name: bytes) -> list[bytes]:
+def _members(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     """Members of a list over all lines of a field."""
-    return list_members(_values(head, name))
+    return list_members(_values(headers, name))
 
 
 def _agree(head: RequestHead) -> Deflate | None:
     """The first offer of permessage-deflate we can meet; one we cannot read is passed over."""
-    for offer in _members(head, b"sec-websocket-extensions"):
+    for offer in _members(head.headers, b"sec-websocket-extensions"):
         name, *parameters = (part.strip(b" \t") for part in offer.split(b";"))
         if name == b"permessage-deflate":
             agreed = _read_offer(parameters)

@@ -11,7 +11,7 @@ class Sink:
         self.now_ns = itertools.count(1).__next__
 
     def date(self, now_ns: int) -> tuple[bytes, int]:
-        return b"Sun, 06 Nov 1994 08:49:37 GMT", now_ns + 1
+        return b"Fri, 02 Jan 2026 00:00:00 GMT", now_ns + 1
 
     def send(self, data: bytes, *, last: bool) -> None:
         del last

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from servescope.load.cookies import MAX_COOKIES, CookieJar
@@ -51,3 +53,17 @@ def test_a_secure_cookie_goes_back_behind_tls() -> None:
 def test_what_is_kept_is_bounded() -> None:
     jar = jar_of(*(f"c{number}=1; Path=/" for number in range(1_000)), "big=" + "x" * 10_000)
     assert jar.field_for("/").count("=") == MAX_COOKIES
+
+
+def test_an_expiry_without_a_zone_is_in_utc(monkeypatch) -> None:
+    now_s = time.time()
+    passed, to_come = (time.asctime(time.gmtime(now_s + step)) for step in (-3_600, 3_600))
+    fields = [f"old=1; Path=/; Expires={passed}", f"new=1; Path=/; Expires={to_come}"]
+    sent = []
+    with monkeypatch.context() as patch:
+        for zone in ("America/New_York", "Asia/Tokyo"):
+            patch.setenv("TZ", zone)
+            time.tzset()
+            sent.append(jar_of(*fields).field_for("/"))
+    time.tzset()
+    assert sent == ["new=1", "new=1"]

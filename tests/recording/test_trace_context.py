@@ -10,8 +10,13 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 @pytest.mark.parametrize(
     "field",
-    [f"00-{TRACE}-{PARENT}-01", f" 00-{TRACE}-{PARENT}-00 ", f"01-{TRACE}-{PARENT}-01-more"],
-    ids=["usual", "white space", "a later version"],
+    [
+        f"00-{TRACE}-{PARENT}-01",
+        f" 00-{TRACE}-{PARENT}-00 ",
+        f"01-{TRACE}-{PARENT}-01-more",
+        f"01-{TRACE}-{PARENT}-01",
+    ],
+    ids=["usual", "white space", "a later version", "a later version without more"],
 )
 def test_the_trace_id_of_a_valid_field(field):
     assert trace_id_of(field).hex() == TRACE
@@ -26,6 +31,9 @@ def test_the_trace_id_of_a_valid_field(field):
         pytest.param(f"00-{'0' * 32}-{PARENT}-01", id="trace of zeros"),
         pytest.param(f"00-{TRACE}-{'0' * 16}-01", id="parent of zeros"),
         pytest.param(f"00-{TRACE[1:]}-{PARENT}-01", id="too short"),
+        pytest.param(f"00-{TRACE}-{PARENT}-01-more", id="more in version 00"),
+        pytest.param(f"00-{TRACE}-{PARENT}-01-", id="a dash behind version 00"),
+        pytest.param(f"01-{TRACE}-{PARENT}-01more", id="a later version without a dash"),
     ],
 )
 def test_no_trace_id_of_an_invalid_field(field):

@@ -215,6 +215,18 @@ TO_HEAD = {
     "no length": (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", True),
     "interim": (INTERIM + b"HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\n", True),
     "close": (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", False),
+    "close on the first of two lines": (
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: x-foo\r\n\r\n",
+        False,
+    ),
+    "close on the second of two lines": (
+        b"HTTP/1.1 200 OK\r\nConnection: x-foo\r\nConnection: x-bar, Close\r\n\r\n",
+        False,
+    ),
+    "an option with close in its name": (
+        b"HTTP/1.1 200 OK\r\nConnection: x-closed\r\n\r\n",
+        True,
+    ),
     "1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n", False),
 }
 
@@ -245,12 +257,16 @@ def test_content_in_answer_to_head_answers_no_request() -> None:
 
 @given(st.lists(st.integers(0, 2000), max_size=12))
 def test_fields_and_content_are_kept_where_that_was_asked_for(cuts: list[int]) -> None:
-    data = INTERIM + CHUNKED[:-2] + b"X-Id: 7\r\n\r\n5\r\nhello\r\n3\r\n !!\r\n0\r\nT: x\r\n\r\n"
+    data = (
+        INTERIM
+        + CHUNKED[:-2]
+        + b"X-Id: \t7 8 \t\r\n\r\n5\r\nhello\r\n3\r\n !!\r\n0\r\nT: x\r\n\r\n"
+    )
     connection = ClientConnection()
     connection.expect(keeps=True)
     for _ in range(2):
         (response,) = filter(None, map(connection.receive, pieces_of(data, cuts)))
-        assert response.headers == ((b"transfer-encoding", b"chunked"), (b"x-id", b"7"))
+        assert response.headers == ((b"transfer-encoding", b"chunked"), (b"x-id", b"7 8"))
         assert response.content == b"hello !!"
     connection.expect()
     assert connection.receive(WHOLE["length"][0]) == Response(*WHOLE["length"][1:], 43)

@@ -28,6 +28,7 @@ def test_a_request_passes_with_the_words_of_the_gateway_in_place_of_the_clients(
         "User-Agent: a browser",
         "X-Forwarded-For: 203.0.113.9",
         "x-forwarded-proto: ftp",
+        "Forwarded: for=127.0.0.1;proto=https",
         "Accept: */*",
     ) == "\r\n".join(
         [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,14 @@ def test_codes_a_close_may_carry(code, fits):
     if not fits:
         with pytest.raises(ValueError, match=str(code)):
             OpenWebSocket().close(code)
+
+
+def test_the_error_names_the_codes_a_close_may_carry():
+    with pytest.raises(ValueError, match="no code for a Close") as refused:
+        OpenWebSocket().close(1005)
+    spans = re.findall(r"([0-9]+) to ([0-9]+)", str(refused.value))
+    named = {code for first, last in spans for code in range(int(first), int(last) + 1)}
+    assert named == {code for code in range(10_000) if is_close_code(code)}
 
 
 @pytest.mark.parametrize(

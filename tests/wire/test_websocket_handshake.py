@@ -106,6 +106,27 @@ def test_headers_of_the_app_go_along_but_not_those_of_the_handshake():
         handshake.response(b"", None, [(b"x", b"a\r\nb: c")])
 
 
+@pytest.mark.parametrize("name", [b"Server", b"date", b"Sec-WebSocket-Protocol"])
+@pytest.mark.parametrize("subprotocol", ["chat", None])
+def test_no_field_of_the_answer_is_there_twice(name: bytes, subprotocol: str | None):
+    handshake = read_handshake(head((b"sec-websocket-protocol", b"chat, other")))
+    response = handshake.response(b"today", subprotocol, [(name, b"other")])
+    lines = response.split(b"\r\n")[1:-2]
+    fields = {key.lower(): value for key, _, value in (line.partition(b": ") for line in lines)}
+    assert len(fields) == len(lines)
+    given = {name.lower(): b"other"} if name != b"Sec-WebSocket-Protocol" else {}
+    agreed = {b"sec-websocket-protocol": b"chat"} if subprotocol else {}
+    assert fields == {
+        b"upgrade": b"websocket",
+        b"connection": b"Upgrade",
+        b"sec-websocket-accept": ACCEPT,
+        b"server": b"servescope",
+        b"date": b"today",
+        **agreed,
+        **given,
+    }
+
+
 @pytest.mark.parametrize(
     ("offer", "agreed"),
     [
@@ -148,6 +169,10 @@ def test_the_agreement_is_told():
 
 
 PROOF = (b"sec-websocket-accept", ACCEPT)
+UPGRADE = (b"upgrade", b"WebSocket")
+CONNECTION = (b"connection", b"keep-alive, upgrade")
+ANSWER = [UPGRADE, CONNECTION, PROOF]
+NO_PROOF = "Sec-WebSocket-Accept of the answer does not prove"
 
 
 def test_a_client_asks_in_a_form_that_the_server_accepts() -> None:
@@ -164,12 +189,23 @@ def test_a_client_asks_in_a_form_that_the_server_accepts() -> None:
 @pytest.mark.parametrize(
     ("status", "headers", "sentence"),
     [
-        (101, [PROOF], ""),
-        (404, [PROOF], "the answer to the handshake has status 404, not 101"),
-        (101, [], "Sec-WebSocket-Accept of the answer does not prove"),
-        (101, [(PROOF[0], b"x")], "Sec-WebSocket-Accept of the answer does not prove"),
-        (101, [PROOF, PROOF], "Sec-WebSocket-Accept of the answer does not prove"),
-        (101, [PROOF, (b"sec-websocket-extensions", b"x")], "an extension that was not offered"),
+        (101, ANSWER, ""),
+        (101, [*ANSWER, (b"connection", b"x")], ""),
+        (404, ANSWER, "the answer to the handshake has status 404, not 101"),
+        (101, [CONNECTION, PROOF], "Upgrade of the answer does not name websocket alone"),
+        (101, [(b"upgrade", b"h2c"), CONNECTION, PROOF], "Upgrade of the answer does not name"),
+        (
+            101,
+            [(b"upgrade", b"websocket, h2c"), CONNECTION, PROOF],
+            "does not name websocket alone",
+        ),
+        (101, [UPGRADE, PROOF], "Connection of the answer does not name upgrade"),
+        (101, [UPGRADE, (b"connection", b"upgraded"), PROOF], "Connection of the answer does not"),
+        (101, [UPGRADE, CONNECTION], NO_PROOF),
+        (101, [UPGRADE, CONNECTION, (PROOF[0], b"x")], NO_PROOF),
+        (101, [*ANSWER, PROOF], NO_PROOF),
+        (101, [*ANSWER, (b"sec-websocket-extensions", b"x")], "an extension that was not offered"),
+        (101, [*ANSWER, (b"sec-websocket-protocol", b"x")], "a subprotocol that was not offered"),
     ],
 )
 def test_an_answer_opens_the_websocket_only_with_its_proof(

@@ -113,7 +113,8 @@ class Lifespan:
                     self._listener,
                     "".join(format_exception_only(error)).rstrip(),
                 )
-            elif error is not None:  # `sys.exit()` while it starts: no app says so that it has none
+            elif error is not None:
+                # `sys.exit()` while it starts: this is not how an app says that it has no lifespan.
                 _log.error(
                     "listener %s: the application's startup failed; it is served all the same",
                     self._listener,

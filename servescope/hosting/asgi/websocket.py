@@ -300,6 +300,8 @@ class WebSocketCall:
                 denial.open(self.scope, self._exchange, self._channel)
             awaitable = denial.send({**message, "type": kind.removeprefix("websocket.")})
             self._denial = denial  # now that it has taken the head
+            if denial.state is HttpState.ENDED:
+                self._waiters.wake()
             return awaitable
         return self._drain() if self._channel.output.is_congested else DONE
 
@@ -351,9 +353,11 @@ class WebSocketCall:
             )
             self._finish_client(ABNORMAL, "")
             return
-        code = message.get("code", NORMAL)
+        code = message.get("code")
+        if code is None:
+            code = NORMAL
         reason = message.get("reason") or ""
-        frame = self._wire.close(NORMAL if code is None else code, reason)
+        frame = self._wire.close(code, reason)
         self._finish_client(code, reason)
         self._send_frames(frame)
 

@@ -62,14 +62,24 @@ class Selection:
         return self.ranges[0].count
 
 
-def select(validators: Validators, header: Callable[[bytes], str], *, is_get: bool) -> Selection:
-    """Evaluate the preconditions and the ranges, in the order of RFC 9110 section 13.2.2."""
+def select(
+    validators: Validators,
+    header: Callable[[bytes], str],
+    date: Callable[[], str],
+    *,
+    is_get: bool,
+) -> Selection:
+    """Evaluate the preconditions and the ranges, in the order of RFC 9110 section 13.2.2.
+
+    `header` gives a field by its lower-case name, its lines joined with commas; empty without one.
+    `date` gives the Date field of the answer.
+    """
     status = _precondition(validators, header)
     if status is not None:
         return Selection(status)
     whole = Selection(HTTPStatus.OK, (ByteRange(0, validators.size),))
     wanted = header(b"range")
-    if not wanted or not is_get or not _if_range_holds(validators, header(b"if-range")):
+    if not wanted or not is_get or not _if_range_holds(validators, header(b"if-range"), date):
         return whole
     ranges = read_ranges(wanted, validators.size)
     if ranges is None:
@@ -106,10 +116,14 @@ def _matches(field: str, etag: str, *, strong: bool) -> bool:
     )
 
 
-def _if_range_holds(validators: Validators, field: str) -> bool:
-    """Section 13.1.5: an exact date, or a strong tag; without the field the range holds."""
+def _if_range_holds(validators: Validators, field: str, date: Callable[[], str]) -> bool:
+    """Section 13.1.5: an exact and strong date, or a strong tag; without the field it holds."""
     if not field:
         return True
     if field.startswith('"'):
         return field == validators.etag
-    return parse_http_date(field) == validators.mtime_s
+    if parse_http_date(field) != validators.mtime_s:
+        return False
+    # While the second of a change lasts, its date is weak: another may follow (section 8.8.2.2).
+    answered_s = parse_http_date(date())
+    return answered_s is not None and answered_s > validators.mtime_s

@@ -113,7 +113,9 @@ class StaticFolder:
         if content is None or exchange.head is None or exchange.method != "GET":
             return False
         if any(name in _CONDITIONS for name, _ in exchange.head.headers):
-            selection = select(known.validators, exchange.header, is_get=True)
+            selection = select(
+                known.validators, exchange.combined_header, exchange.date, is_get=True
+            )
             if selection.status is not HTTPStatus.NOT_MODIFIED:
                 return False
             exchange.route = known.route
@@ -247,7 +249,8 @@ class StaticFolder:
         """Answer with the representation as it is now; False, unanswered, when it got shorter."""
         status = os.fstat(file.fileno())
         validators = Validators(status.st_size, status.st_mtime_ns, coding)
-        selection = select(validators, exchange.header, is_get=exchange.method == "GET")
+        is_get = exchange.method == "GET"
+        selection = select(validators, exchange.combined_header, exchange.date, is_get=is_get)
         headers = _version_headers(validators)
         match selection.status:
             case HTTPStatus.NOT_MODIFIED:
@@ -270,14 +273,14 @@ class StaticFolder:
         headers.insert(0, ("Content-Type", content_type(path)))
         if selection.status is HTTPStatus.PARTIAL_CONTENT:
             headers.append(("Content-Range", selection.ranges[0].content_range(status.st_size)))
-        if exchange.method == "HEAD":
+        if not is_get:
             headers.append(("Content-Length", str(count)))
             exchange.respond(selection.status, headers)
         elif count <= SMALL_FILE:
             content = os.pread(file.fileno(), count, offset)
             if len(content) < count:
                 return False
-            if exchange.method == "GET" and selection.status is HTTPStatus.OK and not extra:
+            if selection.status is HTTPStatus.OK and not extra:
                 self._cache.keep(
                     exchange.target,
                     path,

@@ -144,6 +144,55 @@ def test_how_an_app_closes(message, sent):
     assert hand.call.is_over
 
 
+@pytest.mark.parametrize(
+    ("message", "code", "reason"),
+    [
+        ({"type": CLOSE}, 1000, ""),
+        ({"type": CLOSE, "code": None, "reason": None}, 1000, ""),
+        ({"type": CLOSE, "code": 4001, "reason": "why"}, 4001, "why"),
+    ],
+)
+def test_an_app_is_told_how_it_closed(message, code, reason):
+    seen = []
+
+    async def app(_scope, receive, send):
+        await receive()
+        await send({"type": ACCEPT})
+        await send(message)
+        seen.append(await receive())
+
+    opened(app)
+    assert seen == [{"type": "websocket.disconnect", "code": code, "reason": reason}]
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["one-body", "body-in-two"])
+def test_a_waiting_receive_learns_that_the_denial_has_ended(is_cut):
+    seen, bodies = [], [{"body": b"no"}]
+    if is_cut:
+        bodies = [{"body": b"n", "more_body": True}, {"body": b"o"}]
+
+    async def app(_scope, receive, send):
+        await receive()
+        await send({"type": DENIAL_START, "status": 401})
+        seen.append(await receive())
+
+    hand = Hand(app, UPGRADE, accept=True).step()
+    for body in bodies:
+        assert not hand.step().is_finished
+        # As another task of the app does while this one waits.
+        run(hand.call.send({"type": DENIAL_BODY, **body}))
+    hand.step()
+    assert seen == [{"type": "websocket.disconnect", "code": 1006, "reason": ""}]
+    assert hand.is_finished
+    assert hand.out.startswith(b"HTTP/1.1 401 ")
+
+
+def run(awaitable) -> None:
+    """Await what does not wait."""
+    with pytest.raises(StopIteration):
+        awaitable.send(None)
+
+
 def test_an_app_that_raises_closes_with_1011(caplog):
     async def app(_scope, _receive, send):
         await send({"type": ACCEPT})

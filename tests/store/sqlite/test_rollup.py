@@ -240,9 +240,7 @@ def test_a_file_that_cannot_be_shrunk_now_has_its_batch_all_the_same(tmp_path, m
         raise StoreError("database is locked")
 
     monkeypatch.setattr(store._db, "shrink", locked)
-    store.write(
-        Batch([frame(HOUR + 600)], {"r": 7})
-    )  # committed: no error would undo it
+    store.write(Batch([frame(HOUR + 600)], {"r": 7}))  # committed: no error would undo it
     assert store.cursors() == {"r": 7}
     assert store._is_shrinking, "the next write goes on"
     store.close()
