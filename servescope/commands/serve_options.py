@@ -53,7 +53,7 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "--max-connections": {
         "type": whole(1, 1_000_000),
         "default": _OWN.max_connections,
-        "help": "connections open at a time; more get 503",
+        "help": "connections open at a time, of each worker; more get 503",
     },
     "--keep-alive": {
         "type": above_zero,
