@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,13 @@ class PageFile:
     graphs: tuple[str, ...]
 
 
+@functools.cache
 def pages_in_navigation():
-    """The pages with an icon, in order."""
+    """The pages with an icon, in order.
+
+    They are read once, while tests are collected: until Python 3.11.8 two threads that parse at the
+    same time may fail each other (CPython's issue 106905), and a running app parses names of apps.
+    """
     found = filter(None, map(_read, sorted(PAGES.glob("*.py"))))
     return sorted(found, key=lambda page: page.order)
 
