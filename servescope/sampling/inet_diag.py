@@ -6,8 +6,8 @@ program; the answer is a dump of `inet_diag_msg`s ended by NLMSG_DONE. It is TCP
 each, and to look for connections each walks over all of the kernel's hash table, 262,144 buckets
 on a host of 24 GiB. The program (INET_DIAG_REQ_BYTECODE) lets only our local ports pass, so that
 the connections of others are neither copied nor parsed. Read every second: psutil's
-`net_connections` takes over 30 times the CPU with 100 connections (`benchmarks/sampling.py`), and
-tells no queues.
+`net_connections` takes eleven times the CPU with 100 connections on such a host, where all of ours
+goes into that walk (`benchmarks/sampling.py`), and tells no queues.
 """
 
 from __future__ import annotations
