@@ -284,7 +284,7 @@ def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
 
 
 def _under_way(search: CapacitySearch) -> list[html.P]:
-    """What the two figures of a step's requests under way are, by its last step that has both."""
+    """Explain both figures of the column "Under way" by the last step that has them."""
     counted = [
         (number, step)
         for number, step in enumerate(search.steps, 1)

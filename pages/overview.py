@@ -188,7 +188,7 @@ PATH: Final = PathPicture("overview")
 def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) -> Props:
     """The cards and the verdict, all from the evidence of the span; the listeners as they are."""
     evidence = gathering.moment(context, span)
-    listeners = _lasting(context)
+    listeners, is_busy = _lasting(context), is_load_active(context)
     hosts = fleet.table(context, span)
     found = findings(evidence)
     return (
@@ -200,20 +200,19 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-verdict": {"children": verdict(found, "/", moment=moment_query(evidence))},
             "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
         }
-        | _to_try(context)
-        | load_demos.props("overview", listeners, is_busy=is_load_active(context))
+        | _to_try(listeners, is_busy=is_busy)
+        | load_demos.props("overview", listeners, is_busy=is_busy)
     )
 
 
 def _lasting(context: QueryContext) -> list[ListenerStatus]:
-    """The listeners but a comparison's."""
+    """The listeners but those of a comparison or an experiment."""
     return [one for one in context.process.listeners() if not one.is_temporary]
 
 
-def _to_try(context: QueryContext) -> Props:
-    """What can be tried now, and what is said of it: from the page's first moment on."""
-    is_busy = is_load_active(context)
-    runs = any(one.state is ListenerState.RUNNING for one in _lasting(context))
+def _to_try(listeners: Sequence[ListenerStatus], *, is_busy: bool) -> Props:
+    """The way to try something, as it is now; the layout shows it before the first answer comes."""
+    runs = any(one.state is ListenerState.RUNNING for one in listeners)
     return {
         "overview-start": {
             "display": "none" if is_busy else "block",
@@ -469,7 +468,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
     """The page, its path of that listener; the view in the query is the time bar's."""
     reason, visitor, context = why_not(), access.visitor(), access.context()
     can_open = any(reach(one, visitor).href for one in context.process.listeners())
-    to_try = _to_try(context)
+    to_try = _to_try(_lasting(context), is_busy=is_load_active(context))
     start = action_bar(
         forms.answer_place("overview-answer", reason),
         html.Span(

@@ -56,8 +56,8 @@ def sign_out(_clicks: object) -> tuple[object, str, str]:
     return below_prefix("/"), *forms.done("")
 
 
-def _standing(*, has_password: bool, may_act: bool) -> str:
-    """Who may change something, as this visitor has it."""
+def _who_may_act(*, has_password: bool, may_act: bool) -> str:
+    """The sentence that tells this visitor who may change something."""
     if has_password:
         return SIGNED_IN if may_act else ASKED
     return OPEN if may_act else sentence(why_not())
@@ -74,7 +74,7 @@ def layout(**_query: str) -> html.Div:
             dcc.Location(id="sign-in-goto", refresh=True),
             dmc.Title("Sign in", order=1, size="h3"),
             dmc.Text(
-                _standing(has_password=board.has_password, may_act=may_act),
+                _who_may_act(has_password=board.has_password, may_act=may_act),
                 c="dimmed",
                 my="sm",
             ),

@@ -108,8 +108,7 @@ class Leader:
     def stop(self) -> None:
         """Stop everything, in the opposite order; all that was recorded is in the store then.
 
-        What a full disk does not let one of them write keeps none of the others running: it is
-        raised when all have stopped.
+        An error of one of them, as on a full disk, is raised after all have stopped.
         """
         with ExitStack() as last_first:
             last_first.callback(self._stop_serving)

@@ -1,10 +1,10 @@
 """TCP sockets by sock_diag(7) over netlink(7): no privilege needed, binary, filtered in the kernel.
 
 A request is a `nlmsghdr` and an `inet_diag_req` with a bit mask of states, and optionally a filter
-program; the answer is a dump of `inet_diag_msg`s ended by NLMSG_DONE. It is TCPDIAG_GETSOCK
-(linux/inet_diag.h), which tells of IPv4 and IPv6 at once: SOCK_DIAG_BY_FAMILY takes a dump for
-each, and to look for connections each walks over all of the kernel's hash table, 262,144 buckets
-on a host of 24 GiB. The program (INET_DIAG_REQ_BYTECODE) lets only our local ports pass, so that
+program; the answer is a dump of `inet_diag_msg`s ended by NLMSG_DONE. TCPDIAG_GETSOCK
+(linux/inet_diag.h) dumps the sockets of IPv4 and IPv6 together. SOCK_DIAG_BY_FAMILY needs one for
+each, and each dump of connections walks over the kernel's whole hash table, 262,144 buckets on a
+host of 24 GiB. The program (INET_DIAG_REQ_BYTECODE) lets only our local ports pass, so that
 the connections of others are neither copied nor parsed. Read every second: psutil's
 `net_connections` takes eleven times the CPU with 100 connections on such a host, where all of ours
 goes into that walk (`benchmarks/sampling.py`), and tells no queues.

@@ -67,7 +67,7 @@ class _Worker:
         self._is_stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self.load = _NOT_UP
-        """What is counted since the start is that of all its processes: it never decreases."""
+        """Its counts include those of the processes that have ended, so they never decrease."""
         self.replaced = 0
         self.thread = threading.Thread(
             target=self._keep, name=f"{assignment.site.name}-worker-{number}", daemon=True
